@@ -1,0 +1,1 @@
+"""Arguments, environment (sole reader) and exit codes."""

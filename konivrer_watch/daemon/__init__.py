@@ -1,0 +1,1 @@
+"""The tasks and channels; one task group, built in app.py."""

@@ -1,0 +1,1 @@
+"""Dialects of the three passes: bytes in, findings out."""
