@@ -1,0 +1,1 @@
+"""The optimize pass: performance rules as data, matched on ``ast`` and rewritten by splicing source."""
