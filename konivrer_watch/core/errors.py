@@ -28,4 +28,8 @@ class EngineMissingError(JobError):
 
 
 class EngineDiedError(JobError):
-    """An engine ended or went silent before it answered."""
+    """An engine ended before it answered."""
+
+
+class EngineSilentError(JobError):
+    """An engine did not answer within its deadline."""

@@ -136,7 +136,47 @@ class Hint(msgspec.Struct, frozen=True):
 
 
 class Skip(msgspec.Struct, frozen=True):
-    """A file that counts but was not looked at, and why."""
+    """A file that counts but was not looked at, and why.
+
+    ``complete`` tells whether the verdict is whole without it: a link out of the root is never
+    part of the verdict, a file too large to judge is missing from it.
+    """
 
     path: bytes
     reason: str
+    complete: bool = False
+
+
+class Trigger(StrEnum):
+    """Why a path is judged; the earlier member is served first."""
+
+    SAVE = "save"
+    REQUEST = "request"
+    CONFIGURATION = "configuration"
+    SWEEP = "sweep"
+    START = "start"
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of judging one path: every pass that applies, each verdict's key, and which had to run.
+
+    ``latency_ms`` counts from the moment the file was written or, where that is long ago, noticed.
+    """
+
+    path: bytes
+    keys: dict[Pass, bytes]
+    verdicts: dict[Pass, Verdict]
+    ran: frozenset[Pass]
+    trigger: Trigger
+    latency_ms: int
+
+
+class FileRecord(msgspec.Struct, frozen=True):
+    """What is remembered of a file's bytes while its signature stays the same.
+
+    ``digest`` is the SHA-256 of the bytes, ``words`` the names the file may import, separated by spaces.
+    """
+
+    signature: Signature
+    digest: bytes
+    words: bytes

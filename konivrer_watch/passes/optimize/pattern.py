@@ -3,7 +3,6 @@
 import ast
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
 
 import msgspec
 
@@ -13,7 +12,8 @@ _METAVARIABLE = re.compile(r"\$([A-Z][A-Z0-9_]*)")
 _PREFIX = "__metavariable_"
 _IGNORED_FIELDS = frozenset({"ctx", "kind", "type_comment"})
 _LEAF_FIELDS = _IGNORED_FIELDS | {"id", "attr", "arg", "op", "ops", "name", "names", "module", "level", "n"}
-_WITH_NAMED_CHILDREN = (ast.Import, ast.ImportFrom)
+# Nodes whose ``name`` or ``names`` are nodes in turn: imported aliases, and the target of ``type X = ...``.
+_WITH_NAMED_CHILDREN = frozenset({"Import", "ImportFrom", "TypeAlias"})
 
 
 class Pattern(msgspec.Struct, frozen=True):
@@ -60,15 +60,31 @@ def anchor_of(node: ast.expr) -> str | None:
 
 
 def same(left: object, right: object) -> bool:
-    """Tell whether two parts of a tree have the same shape, wherever they stand."""
-    return _matches(left, right, {})
+    """Tell whether two parts of a tree have the same shape, wherever they stand and however deep they are."""
+    pairs = [(left, right)]
+    while pairs:
+        one, other = pairs.pop()
+        if one is other:
+            continue
+        if type(one) is not type(other):
+            return False
+        if isinstance(one, ast.AST):
+            fields = [field for field in one._fields if field not in _IGNORED_FIELDS]
+            pairs.extend([(getattr(one, field, None), getattr(other, field, None)) for field in fields])
+        elif isinstance(one, list) and isinstance(other, list):
+            if len(one) != len(other):
+                return False
+            pairs.extend(zip(one, other, strict=True))
+        elif not _equal(one, other):
+            return False
+    return True
 
 
 def flatten(tree: ast.AST) -> list[ast.AST]:
     """List every node that can hold or be an expression, without operators and contexts; parents first."""
     nodes: list[ast.AST] = [tree]
     for node in nodes:
-        for field in _child_fields(type(node)):
+        for field in _CHILD_FIELDS[type(node)]:
             value = getattr(node, field, None)
             if type(value) is list:
                 nodes.extend([child for child in value if isinstance(child, ast.AST)])
@@ -82,12 +98,18 @@ def render_names(captures: Iterable[str]) -> Mapping[str, str]:
     return {name: _PREFIX + name for name in captures}
 
 
-@cache
 def _child_fields(kind: type[ast.AST]) -> tuple[str, ...]:
     if issubclass(kind, ast.Constant):
         return ()
-    ignored = _IGNORED_FIELDS if issubclass(kind, _WITH_NAMED_CHILDREN) else _LEAF_FIELDS
+    ignored = _IGNORED_FIELDS if kind.__name__ in _WITH_NAMED_CHILDREN else _LEAF_FIELDS
     return tuple(field for field in kind._fields if field not in ignored)
+
+
+_CHILD_FIELDS = {
+    kind: _child_fields(kind)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
 
 
 def _metavariable(node: object) -> str | None:
@@ -99,9 +121,7 @@ def _metavariable(node: object) -> str | None:
 def _matches(pattern: object, node: object, captures: Captures) -> bool:
     name = _metavariable(pattern)
     if name is not None:
-        if not isinstance(node, ast.expr):
-            return False
-        return same(captures.setdefault(name, node), node)
+        return isinstance(node, ast.expr) and same(captures.setdefault(name, node), node)
     if type(pattern) is not type(node):
         return False
     if isinstance(pattern, ast.AST):
@@ -114,4 +134,9 @@ def _matches(pattern: object, node: object, captures: Captures) -> bool:
         return len(pattern) == len(node) and all(
             _matches(part, other, captures) for part, other in zip(pattern, node, strict=True)
         )
-    return repr(pattern) == repr(node) if isinstance(pattern, float | complex) else pattern == node
+    return _equal(pattern, node)
+
+
+def _equal(left: object, right: object) -> bool:
+    # 0.0 equals -0.0 and NaN differs from itself: only the text of a number tells which literal it is.
+    return repr(left) == repr(right) if isinstance(left, float | complex) else left == right

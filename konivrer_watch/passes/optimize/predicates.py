@@ -1,14 +1,12 @@
 """The fixed vocabulary of ``where``: what a rule may ask of a match. Nothing here runs a rule's code.
 
 ==================  =============================================================================
-``const M t``       M is a literal whose type is named t (``str``, ``int``, ...)
-``kind M T...``     M is one of these ``ast`` nodes
+``const M t``       M is a literal whose type is named t (``str``, ``bytes``, ``int``, ...)
 ``builtin n...``    the file neither binds these names anywhere nor imports ``*``
 ``sync_gen M``      M is a generator expression with nothing asynchronous in it
 ``no_effects M``    M has no ``await``, ``yield``, ``yield from`` or walrus in it
 ``no_frame_calls M``  M names nothing that looks at the running frame (``locals``, ``super``, ...)
 ``no_next M``       M names nothing that obviously raises StopIteration (``next``, ``send``, ...)
-``simple M``        M is a name or a literal
 ==================  =============================================================================
 """
 
@@ -17,14 +15,13 @@ import builtins
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 
-import msgspec
-
 from konivrer_watch.passes.optimize.pattern import Captures
 
 _FRAME_NAMES = frozenset(
     {"locals", "vars", "dir", "eval", "exec", "super", "__class__", "_getframe", "currentframe", "stack"}
 )
 _STOP_NAMES = frozenset({"next", "anext", "__next__", "send", "throw", "StopIteration"})
+_LITERAL_TYPES = frozenset({"str", "bytes", "int", "float", "complex", "bool"})
 _EFFECTS = (ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)
 
 
@@ -45,15 +42,6 @@ class Bindings:
 
 
 Check = Callable[[Captures, Bindings], bool]
-_OnCapture = Callable[[ast.expr, tuple[str, ...]], bool]
-
-
-class _Word(msgspec.Struct, frozen=True):
-    """A predicate about one capture; ``words`` bounds how many further words it takes."""
-
-    test: _OnCapture
-    least: int = 0
-    most: int = 0
 
 
 def compile_predicate(text: str, metavariables: frozenset[str]) -> Check:
@@ -61,22 +49,30 @@ def compile_predicate(text: str, metavariables: frozenset[str]) -> Check:
     name, *words = text.split() or [""]
     if name == "builtin":
         return _compile_builtin(words)
-    word = _VOCABULARY.get(name)
-    if word is None:
-        known = ", ".join(sorted([*_VOCABULARY, "builtin"]))
+    if name != "const" and name not in _VOCABULARY:
+        known = ", ".join(sorted([*_VOCABULARY, "builtin", "const"]))
         raise ValueError(f"unknown predicate {name!r}; known are {known}")
     if not words or words[0] not in metavariables:
         raise ValueError(f"{text!r} names no metavariable of the pattern")
-    metavariable, rest = words[0], tuple(words[1:])
-    if not word.least <= len(rest) <= word.most:
-        raise ValueError(
-            f"{text!r} has {len(rest)} words after the metavariable, not {word.least} to {word.most}"
-        )
-    if name == "kind":
-        for kind in rest:
-            if not isinstance(getattr(ast, kind, None), type):
-                raise ValueError(f"{text!r} names no ast node: {kind!r}")
-    return lambda captures, _: word.test(captures[metavariable], rest)
+    metavariable, *rest = words
+    if name == "const":
+        return _compile_const(metavariable, rest)
+    if rest:
+        raise ValueError(f"{text!r} has words after the metavariable")
+    holds = _VOCABULARY[name]
+    return lambda captures, _: holds(captures[metavariable])
+
+
+def _compile_const(metavariable: str, words: list[str]) -> Check:
+    if len(words) != 1 or words[0] not in _LITERAL_TYPES:
+        raise ValueError(f"'const {metavariable}' needs one type of {', '.join(sorted(_LITERAL_TYPES))}")
+    wanted = words[0]
+
+    def holds(captures: Captures, _: Bindings) -> bool:
+        node = captures[metavariable]
+        return isinstance(node, ast.Constant) and type(node.value).__name__ == wanted
+
+    return holds
 
 
 def _compile_builtin(words: list[str]) -> Check:
@@ -118,43 +114,28 @@ def _names_any(node: ast.expr, names: frozenset[str]) -> bool:
     )
 
 
-def _const(node: ast.expr, words: tuple[str, ...]) -> bool:
-    return isinstance(node, ast.Constant) and type(node.value).__name__ == words[0]
-
-
-def _kind(node: ast.expr, words: tuple[str, ...]) -> bool:
-    return type(node).__name__ in words
-
-
-def _sync_gen(node: ast.expr, _: tuple[str, ...]) -> bool:
+def _sync_gen(node: ast.expr) -> bool:
     return isinstance(node, ast.GeneratorExp) and not any(
         isinstance(part, ast.Await) or (isinstance(part, ast.comprehension) and part.is_async)
         for part in ast.walk(node)
     )
 
 
-def _no_effects(node: ast.expr, _: tuple[str, ...]) -> bool:
+def _no_effects(node: ast.expr) -> bool:
     return not any(isinstance(part, _EFFECTS) for part in ast.walk(node))
 
 
-def _no_frame_calls(node: ast.expr, _: tuple[str, ...]) -> bool:
+def _no_frame_calls(node: ast.expr) -> bool:
     return not _names_any(node, _FRAME_NAMES)
 
 
-def _no_next(node: ast.expr, _: tuple[str, ...]) -> bool:
+def _no_next(node: ast.expr) -> bool:
     return not _names_any(node, _STOP_NAMES)
 
 
-def _simple(node: ast.expr, _: tuple[str, ...]) -> bool:
-    return isinstance(node, ast.Name | ast.Constant)
-
-
-_VOCABULARY: Mapping[str, _Word] = {
-    "const": _Word(_const, 1, 1),
-    "kind": _Word(_kind, 1, 9),
-    "sync_gen": _Word(_sync_gen),
-    "no_effects": _Word(_no_effects),
-    "no_frame_calls": _Word(_no_frame_calls),
-    "no_next": _Word(_no_next),
-    "simple": _Word(_simple),
+_VOCABULARY: Mapping[str, Callable[[ast.expr], bool]] = {
+    "sync_gen": _sync_gen,
+    "no_effects": _no_effects,
+    "no_frame_calls": _no_frame_calls,
+    "no_next": _no_next,
 }

@@ -4,6 +4,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -15,6 +16,8 @@ from konivrer_watch.passes.optimize.predicates import Check, compile_predicate
 SLOT = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?:\.([a-z]+))?\}")
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
+# Short enough that neither parsing nor matching it can exhaust the stack.
+_Code = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 _Ratio = Annotated[float, msgspec.Meta(gt=0)]
 _Version = Annotated[str, msgspec.Meta(pattern=r"^\d+\.\d+$")]
 _Made = TypeVar("_Made")
@@ -24,36 +27,36 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
-class Match(_Table):
+class Match(_Table, frozen=True):
     """``[match]``: the shape, and what must hold of its parts."""
 
-    pattern: _Text
+    pattern: _Code
     where: tuple[_Text, ...] = ()
 
 
-class Rewrite(_Table):
+class Rewrite(_Table, frozen=True):
     """``[rewrite]``: the new text, who may apply it, and where it is known to behave differently."""
 
-    template: _Text
+    template: _Code
     safety: Safety
     divergence: str = ""
 
 
-class Rewritten(_Table):
+class Rewritten(_Table, frozen=True):
     """``[[examples.match]]``: the rule turns ``before`` into exactly ``after``."""
 
     before: _Text
     after: _Text
 
 
-class Explained(_Table):
+class Explained(_Table, frozen=True):
     """``[[examples.skip]]`` and ``[[examples.refuse]]``: code, and why the rule leaves it alone."""
 
     code: _Text
     because: _Text
 
 
-class Examples(_Table):
+class Examples(_Table, frozen=True):
     """``[examples]``: the rule's own tests."""
 
     match: Annotated[tuple[Rewritten, ...], msgspec.Meta(min_length=1)]
@@ -61,7 +64,7 @@ class Examples(_Table):
     refuse: tuple[Explained, ...] = ()
 
 
-class Equivalence(_Table):
+class Equivalence(_Table, frozen=True):
     """``[equivalence]``: two programs that must behave alike; run only on request."""
 
     before: _Text
@@ -70,14 +73,14 @@ class Equivalence(_Table):
     max_examples: Annotated[int, msgspec.Meta(ge=1)] = 1500
 
 
-class Ratios(_Table):
+class Ratios(_Table, frozen=True):
     """Worst and best speed-up: a gate to pass, or a measurement."""
 
     worst: _Ratio
     best: _Ratio
 
 
-class Workload(_Table):
+class Workload(_Table, frozen=True):
     """``[[benchmark.workload]]``: two programs to time; run only on request."""
 
     name: _Text
@@ -86,14 +89,14 @@ class Workload(_Table):
     setup: str = ""
 
 
-class Benchmark(_Table):
+class Benchmark(_Table, frozen=True):
     """``[benchmark]``: the gate and what is timed; always nothing, a little and a lot."""
 
     gate: Ratios
     workload: Annotated[tuple[Workload, ...], msgspec.Meta(min_length=3)]
 
 
-class Document(_Table, rename={"class_": "class"}):
+class Document(_Table, frozen=True, rename={"class_": "class"}):
     """A whole rule file."""
 
     schema: Literal[1]
@@ -130,9 +133,9 @@ class Rule(msgspec.Struct, frozen=True):
         major, _, minor = self.document.python.removeprefix(">=").partition(".")
         return version >= (int(major), int(minor))
 
-    def passing_evidence(self, version: tuple[int, int]) -> Ratios | None:
-        """Return what was measured on this Python, if it passes the rule's own gate."""
-        measured = self.document.evidence.get(f"{version[0]}.{version[1]}")
+    def passing_evidence(self, python: str) -> Ratios | None:
+        """Return what was measured on this CPython (``"3.11"``), if it passes the rule's own gate."""
+        measured = self.document.evidence.get(python)
         benchmark = self.document.benchmark
         if measured is None or benchmark is None:
             return None
@@ -141,19 +144,17 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 def load_rule(file: str, data: bytes) -> Rule:
-    """Compile one rule file."""
+    """Compile one rule file; ``ValueError`` names the file, the key and the reason."""
     document = _checked(file, "", lambda: _read(data))
     pattern = _checked(file, "match.pattern", lambda: compile_pattern(document.match.pattern))
-    checks = tuple(
-        _checked(
-            file, f"match.where[{index}]", lambda text=text: compile_predicate(text, pattern.metavariables)
-        )
-        for index, text in enumerate(document.match.where)
-    )
-    rewrite = document.rewrite
-    if rewrite is not None:
-        _checked(file, "rewrite.template", lambda: _check_template(rewrite.template, pattern))
-    return Rule(document, pattern, checks)
+    checks: list[Check] = []
+    for index, text in enumerate(document.match.where):
+        compiled = partial(compile_predicate, text, pattern.metavariables)
+        checks.append(_checked(file, f"match.where[{index}]", compiled))
+    if document.rewrite is not None:
+        check = partial(_check_template, document.rewrite.template, pattern)
+        _checked(file, "rewrite.template", check)
+    return Rule(document, pattern, tuple(checks))
 
 
 def load_rules(files: Mapping[str, bytes]) -> tuple[Rule, ...]:
@@ -174,6 +175,8 @@ def _read(data: bytes) -> Document:
     except msgspec.ValidationError as error:
         reason, _, where = str(error).partition(" - at `$.")
         raise ValueError(f"{where.rstrip('`')}: {reason}" if where else reason) from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def _check_template(template: str, pattern: Pattern) -> None:

@@ -6,12 +6,17 @@ import re
 import tokenize
 import warnings
 from bisect import bisect_right
+from codecs import BOM_UTF8
 from functools import cached_property
 from itertools import accumulate
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
-_HEAD = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)?")
+_HEAD = re.compile(rb"(?:[^\r\n]*(?:\r\n|\r|\n)?){2}")
+_BREAK = re.compile(rb"\r\n|\r|\n")
 _UTF8 = frozenset({"utf-8", "utf-8-sig"})
+_CONTINUATION = bytes(range(0x80, 0xC0))
+_NOT_ASCII = bytes(range(0x80, 0x100))
+_BLOCK = 4096
 
 
 class Source:
@@ -27,21 +32,30 @@ class Source:
 
     @classmethod
     def decode(cls, data: bytes) -> "Source":
-        """Read bytes by their mark or coding line; ``SyntaxError``, ``ValueError`` or ``LookupError`` if not text."""
-        first = _HEAD.match(data)
-        first_end = first.end() if first else 0
-        second = _HEAD.match(data, first_end)
-        second_end = second.end() if second else first_end
-        head = b"".join(
-            line.rstrip(b"\r\n") + b"\n" for line in (data[:first_end], data[first_end:second_end]) if line
-        )
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(head).readline)
-        return cls(data.decode(encoding), encoding)
+        """Read bytes by their mark or coding line.
+
+        Raises ``SyntaxError`` for a mark or coding line that Python refuses, ``ValueError`` for bytes that
+        are not text in that encoding, and ``LookupError`` for a codec that makes no text.
+        """
+        encoding = _encoding(data)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return cls(data.decode(encoding), encoding)
+        except UnicodeDecodeError as error:
+            line = len(_BREAK.findall(error.object, 0, error.start)) + 1
+            wrong = error.object[error.start : error.start + 1].hex()
+            raise ValueError(f"line {line}: byte 0x{wrong} is not {encoding.removesuffix('-sig')}") from error
 
     @property
     def is_utf8(self) -> bool:
-        """Whether a tree made from the bytes surely has this text's columns."""
+        """Whether a tree that someone made from the bytes surely has this text's columns."""
         return self.encoding in _UTF8
+
+    @property
+    def is_ascii(self) -> bool:
+        """Whether every identifier stands in the text letter by letter as it does in the tree (PEP 3131)."""
+        return self._ascii
 
     def parse(self) -> ast.Module:
         """Parse the text with this interpreter's grammar, without its warnings."""
@@ -49,27 +63,19 @@ class Source:
             warnings.simplefilter("ignore")
             return ast.parse(self.text)
 
-    def parse_expression(self) -> ast.expr:
-        """Parse the text as one expression, without warnings."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(self.text, mode="eval").body
-
     @cached_property
     def lines(self) -> list[str]:
         """Every line with its own ending."""
         return _LINE.findall(self.text)
 
-    @cached_property
-    def _starts(self) -> list[int]:
-        return [0, *accumulate(map(len, self.lines))]
-
     def offset(self, line: int, byte_column: int) -> int:
         """Where in the text a line (from 1) and a column in UTF-8 bytes (from 0), as ``ast`` gives, are."""
-        start = self._starts[line - 1]
         if self._ascii:
-            return start + byte_column
-        return start + len(self.lines[line - 1].encode()[:byte_column].decode())
+            return self._starts[line - 1] + byte_column
+        # Counted from the nearest block, since a line of a megabyte may hold thousands of matches.
+        place = self._byte_starts[line - 1] + byte_column
+        block = place // _BLOCK
+        return self._counts[block] + _code_points(self._utf8[block * _BLOCK : place])
 
     def span(self, node: ast.expr) -> tuple[int, int]:
         """Return the offsets where a node begins and ends."""
@@ -99,3 +105,32 @@ class Source:
         if any(self.text[start] != "#" for start, _ in found):
             return None
         return tuple(found)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [0, *accumulate(map(len, self.lines))]
+
+    @cached_property
+    def _utf8(self) -> bytes:
+        return self.text.encode()
+
+    @cached_property
+    def _byte_starts(self) -> list[int]:
+        return [0, *accumulate(len(line.encode()) for line in self.lines)]
+
+    @cached_property
+    def _counts(self) -> list[int]:
+        blocks = range(0, len(self._utf8), _BLOCK)
+        return [0, *accumulate(_code_points(self._utf8[start : start + _BLOCK]) for start in blocks)]
+
+
+def _code_points(utf8: bytes) -> int:
+    return len(utf8.translate(None, _CONTINUATION))
+
+
+def _encoding(data: bytes) -> str:
+    # detect_encoding knows no lone CR, and wants a coding line to be UTF-8 where the interpreter does not.
+    mark = BOM_UTF8 if data.startswith(BOM_UTF8) else b""
+    head = _HEAD.match(data, len(mark))
+    lines = _BREAK.sub(b"\n", head[0] if head else b"").translate(None, _NOT_ASCII)
+    return tokenize.detect_encoding(io.BytesIO(mark + lines).readline)[0]

@@ -1,0 +1,108 @@
+"""``konivrer-watch check``: one verdict, now."""
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import anyio
+import click
+
+from konivrer_watch import __version__
+from konivrer_watch.cli.options import environment, format_option, passes_option, resolve_settings
+from konivrer_watch.cli.places import find_place, find_root, find_state, read_packs
+from konivrer_watch.cli.progress import ProgressBar
+from konivrer_watch.core.errors import UsageFault
+from konivrer_watch.daemon.once import Request, check
+from konivrer_watch.daemon.workbench import Memory
+from konivrer_watch.report.json import to_json
+from konivrer_watch.report.text import to_text
+from konivrer_watch.report.verdicts import exit_code
+
+_EPILOG = """\b
+Examples:
+  konivrer-watch check                      the folder you are in
+  konivrer-watch check src/app.py tests     a file and a folder in it
+  konivrer-watch check --format json . | jq '.findings[].code'
+  konivrer-watch check --pass security --fail-on error
+
+Exit code 0: complete, and nothing at or above --fail-on. 1: findings. 2: wrong usage or configuration.
+3: no such findings, but something could not be judged.
+"""
+
+
+@click.command("check", epilog=_EPILOG, short_help="One verdict over the tree or the given files.")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@format_option("text", "json")
+@click.option("--output", metavar="FILE", help="Write the report to FILE instead of standard output.")
+@click.option("--no-cache", is_flag=True, help="Judge everything afresh, and remember nothing.")
+@passes_option
+@click.option("--fail-on", metavar="LEVEL", help="error, warning, note or never: what makes the exit code 1.")
+def command(
+    paths: tuple[str, ...],
+    style: str,
+    output: str | None,
+    no_cache: bool,
+    passes: str | None,
+    fail_on: str | None,
+) -> int:
+    """Judge the tree below PATH, or the given files, once. Verdicts are remembered by content."""
+    root, only = _targets(paths)
+    settings = resolve_settings(root, {"passes": passes, "fail_on": fail_on}).settings
+    folders = find_state(root, environment())
+    request = Request(
+        place=find_place(root, folders, environment()),
+        packs=read_packs(),
+        settings=settings,
+        folders=folders,
+        memory=Memory.NONE if no_cache else Memory.KEPT,
+        only=only,
+    )
+    with ProgressBar(shown=sys.stderr.isatty()) as bar:
+        report = anyio.run(check, request, bar.update)
+    if style == "json":
+        _write(to_json(report, __version__) + b"\n", output)
+    else:
+        color = output is None and sys.stdout.isatty() and "NO_COLOR" not in environment()
+        _write(to_text(report, color=color).encode() + b"\n", output)
+    return exit_code(report, settings.fail_on)
+
+
+def _targets(paths: tuple[str, ...]) -> tuple[Path, frozenset[bytes] | None]:
+    """Return the root and what to judge in it: a lone folder is the root, else the folder we are in is."""
+    if not paths:
+        return find_root("."), None
+    if len(paths) == 1 and Path(paths[0]).is_dir():
+        return find_root(paths[0]), None
+    named = [(text, _existing(text)) for text in paths]
+    root = find_root(".")
+    if not all(path.is_relative_to(root) for _, path in named):
+        if len(named) > 1:
+            outside = next(text for text, path in named if not path.is_relative_to(root))
+            raise UsageFault(
+                f"{outside}: lies outside {root}; run the check in a folder that holds all paths"
+            )
+        root = find_root(str(named[0][1].parent))
+    return root, frozenset([bytes(path.relative_to(root)) if path != root else b"" for _, path in named])
+
+
+def _existing(text: str) -> Path:
+    path = Path(text)
+    with suppress(OSError, RuntimeError, ValueError):
+        # The last component stays as it is: a link is judged under its own name.
+        absolute = (
+            path.parent.resolve(strict=True) / path.name if path.name not in {"", ".."} else path.resolve()
+        )
+        if absolute.exists():
+            return absolute
+    raise UsageFault(f"{text}: there is no such file or folder")
+
+
+def _write(data: bytes, output: str | None) -> None:
+    if output is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+        return
+    try:
+        Path(output).write_bytes(data)
+    except OSError as error:
+        raise UsageFault(f"--output {output}: {error.strerror or error}") from error

@@ -1,0 +1,18 @@
+"""``konivrer-watch config``: the effective settings and where each came from."""
+
+from typing import Literal
+
+import click
+
+from konivrer_watch.cli.configuration import render_config
+from konivrer_watch.cli.options import format_option, resolve_settings
+from konivrer_watch.cli.places import find_root
+
+
+@click.command("config", short_help="The effective settings and where each came from.")
+@click.argument("path", default=".")
+@format_option("text", "json")
+def command(path: str, style: Literal["text", "json"]) -> None:
+    """Show the settings that hold for PATH, each with its origin."""
+    root = find_root(path)
+    click.echo(render_config(resolve_settings(root, {}), style, root))

@@ -1,0 +1,56 @@
+"""``konivrer-watch [PATH]``: watch in the foreground."""
+
+import sys
+
+import anyio
+import click
+
+from konivrer_watch.cli.options import environment, format_option, passes_option, resolve_settings
+from konivrer_watch.cli.places import find_place, find_root, find_socket, find_state, read_packs
+from konivrer_watch.cli.voice import Voice
+from konivrer_watch.core.errors import UsageFault
+from konivrer_watch.daemon.app import Watch, watch
+
+_EPILOG = """\b
+Examples:
+  konivrer-watch                            watch the folder you are in
+  konivrer-watch ~/src/app --pass lint,security
+  konivrer-watch --format json . | jq -c 'select(.event == "verdict")'
+  konivrer-watch status --sync              in another terminal: what holds right now
+
+End it with Ctrl-C.
+"""
+
+
+@click.command("watch", epilog=_EPILOG, short_help="Watch PATH in the foreground (also without its name).")
+@click.argument("path", default=".")
+@format_option("text", "json")
+@click.option("--plain", is_flag=True, help="Plain lines, also on a terminal.")
+@passes_option
+@click.option(
+    "--source",
+    metavar="SOURCE",
+    help="auto, watchfiles or poll: how changes are noticed.",
+)
+@click.option("--threshold", metavar="PERCENT", help="Wait while others use more of CPU or memory than this.")
+def command(
+    path: str, style: str, plain: bool, passes: str | None, source: str | None, threshold: str | None
+) -> None:
+    """Watch PATH: after each change, say what came of it and what went away."""
+    root = find_root(path)
+    options = {"passes": passes, "source": source, "resource_threshold": threshold}
+    settings = resolve_settings(root, options).settings
+    if settings.source == "inotify":
+        raise UsageFault('source = "inotify" is not there yet in this version; use auto, watchfiles or poll')
+    folders = find_state(root, environment())
+    request = Watch(
+        place=find_place(root, folders, environment()),
+        packs=read_packs(),
+        settings=settings,
+        folders=folders,
+        socket=find_socket(folders, environment()),
+    )
+    colored = not plain and style == "text" and sys.stdout.isatty() and "NO_COLOR" not in environment()
+    voice = Voice(sys.stdout.buffer, as_json=style == "json", color=colored)
+    with voice:
+        anyio.run(watch, request, voice.hear, lambda: voice.begin(root))

@@ -1,0 +1,217 @@
+"""One immutable ``Status``, folded from events. Everything the program says of itself is derived from it.
+
+Instants are UTC in ISO 8601, as they are shown.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+
+import msgspec
+
+from konivrer_watch.core.model import (
+    Change,
+    Finding,
+    Level,
+    Outcome,
+    Pass,
+    Problem,
+    ProblemKind,
+    Skip,
+    Verdict,
+)
+
+
+class State(StrEnum):
+    """What the service is doing, in a word."""
+
+    STARTING = "starting"
+    CHECKING = "checking"
+    WATCHING = "watching"
+    PAUSED = "paused"
+    DEGRADED = "degraded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+class FileState(msgspec.Struct, frozen=True):
+    """The current verdicts on one file, and the keys under which they hold."""
+
+    keys: Mapping[Pass, bytes]
+    verdicts: Mapping[Pass, Verdict]
+
+    @property
+    def findings(self) -> Iterator[Finding]:
+        """Return every pass's findings."""
+        return (finding for verdict in self.verdicts.values() for finding in verdict.findings)
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """A problem that concerns a configuration file rather than a file that is judged."""
+
+    path: bytes
+    pass_: Pass | None
+    problem: Problem
+
+
+class ChangesSeen(msgspec.Struct, frozen=True):
+    """The tree differs from what was known."""
+
+    changes: tuple[Change, ...]
+
+
+class FilesJudged(msgspec.Struct, frozen=True):
+    """Verdicts came."""
+
+    outcomes: tuple[Outcome, ...]
+
+
+class FilesRemoved(msgspec.Struct, frozen=True):
+    """These files are gone, or no longer count."""
+
+    paths: tuple[bytes, ...]
+
+
+class SweepFinished(msgspec.Struct, frozen=True):
+    """The tree was looked at as a whole, beginning ``at``; its changes are queued."""
+
+    at: str
+    skipped: tuple[Skip, ...]
+
+
+class ContextRead(msgspec.Struct, frozen=True):
+    """The configurations were read; these are at fault."""
+
+    faults: tuple[Fault, ...]
+
+
+class WorkPaused(msgspec.Struct, frozen=True):
+    """Work waits, for this reason, since this instant."""
+
+    reason: str
+    at: str
+
+
+class WorkResumed(msgspec.Struct, frozen=True):
+    """Work goes on."""
+
+
+class SourceChanged(msgspec.Struct, frozen=True):
+    """The source of hints lost its grip for this reason, or has it again (``None``)."""
+
+    degraded: str | None
+
+
+class QueueDrained(msgspec.Struct, frozen=True):
+    """Everything that the last sweep found has been judged."""
+
+
+Event = (
+    ChangesSeen
+    | FilesJudged
+    | FilesRemoved
+    | SweepFinished
+    | ContextRead
+    | WorkPaused
+    | WorkResumed
+    | SourceChanged
+    | QueueDrained
+)
+
+
+class Status(msgspec.Struct, frozen=True):
+    """All that is known. ``as_of`` is the beginning of the last sweep whose changes have all been judged."""
+
+    files: Mapping[bytes, FileState] = {}
+    skipped: tuple[Skip, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    swept: str | None = None
+    as_of: str | None = None
+    paused: WorkPaused | None = None
+    degraded: str | None = None
+
+    @property
+    def state(self) -> State:
+        """The word for what is going on."""
+        if self.paused is not None:
+            return State.PAUSED
+        if self.swept is None:
+            return State.STARTING
+        if self.as_of is None:
+            return State.CHECKING
+        return State.WATCHING if self.degraded is None else State.DEGRADED
+
+    @property
+    def complete(self) -> bool:
+        """Whether every file that counts was judged by every pass that applies."""
+        return (
+            self.as_of is not None
+            and not self.faults
+            and all(skip.complete for skip in self.skipped)
+            and not any(self.problems)
+        )
+
+    @property
+    def findings(self) -> Iterator[tuple[bytes, Finding]]:
+        """Return every finding with its path, in no particular order."""
+        return ((path, finding) for path, file in self.files.items() for finding in file.findings)
+
+    @property
+    def problems(self) -> Iterator[tuple[bytes, Pass | None, Problem]]:
+        """Return every question without an answer, those of configurations first."""
+        yield from ((fault.path, fault.pass_, fault.problem) for fault in self.faults)
+        for path, file in self.files.items():
+            for pass_, verdict in file.verdicts.items():
+                if verdict.problem is not None:
+                    yield path, pass_, verdict.problem
+
+    @property
+    def quarantined(self) -> int:
+        """How many files are set aside because an engine could not survive them."""
+        return len({path for path, _, problem in self.problems if problem.kind is ProblemKind.QUARANTINED})
+
+    def count(self) -> dict[Level, int]:
+        """Count findings by level; every level is there."""
+        counts = dict.fromkeys(Level, 0)
+        for _, finding in self.findings:
+            counts[finding.level] += 1
+        return counts
+
+    def suppressed(self) -> dict[Pass, int]:
+        """Count what comments in the source silence, by pass; every pass is there."""
+        counts = dict.fromkeys(Pass, 0)
+        for file in self.files.values():
+            for pass_, verdict in file.verdicts.items():
+                counts[pass_] += verdict.suppressed
+        return counts
+
+
+def fold(status: Status, event: Event) -> Status:
+    """Return the status after an event."""
+    match event:
+        case ChangesSeen():
+            return status
+        case FilesJudged(outcomes):
+            judged = {outcome.path: FileState(outcome.keys, outcome.verdicts) for outcome in outcomes}
+            return _replace(status, files={**status.files, **judged})
+        case FilesRemoved(paths):
+            return _replace(status, files=_without(status.files, paths))
+        case SweepFinished(at, skipped):
+            return _replace(status, swept=at, skipped=skipped)
+        case ContextRead(faults):
+            return _replace(status, faults=faults)
+        case WorkPaused():
+            return _replace(status, paused=event)
+        case WorkResumed():
+            return _replace(status, paused=None)
+        case SourceChanged(degraded):
+            return _replace(status, degraded=degraded)
+        case QueueDrained():
+            return _replace(status, as_of=status.swept)
+
+
+def _without(files: Mapping[bytes, FileState], paths: Iterable[bytes]) -> Mapping[bytes, FileState]:
+    gone = frozenset(paths)
+    return {path: state for path, state in files.items() if path not in gone}
+
+
+_replace = msgspec.structs.replace

@@ -1,0 +1,36 @@
+"""What parent and engine worker say to each other: msgpack frames behind a four-byte length."""
+
+import msgspec
+
+from konivrer_watch.core.model import Pass, Verdict
+from konivrer_watch.passes.optimize.engine import OptimizeSettings
+from konivrer_watch.passes.security.profile import SecurityProfile
+
+
+class WorkerSetup(msgspec.Struct, frozen=True, tag="setup"):
+    """The configuration that holds for every job that follows."""
+
+    rules: dict[str, bytes]
+    optimize: OptimizeSettings
+    security: SecurityProfile | None
+    memory_bytes: int
+
+
+class WorkerJob(msgspec.Struct, frozen=True, tag="job"):
+    """One file's bytes and the passes to run on them."""
+
+    path: bytes
+    data: bytes
+    passes: tuple[Pass, ...]
+
+
+class WorkerAnswer(msgspec.Struct, frozen=True):
+    """Each pass's verdict, and the seconds it took."""
+
+    verdicts: dict[Pass, Verdict]
+    seconds: dict[Pass, float]
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode_request = msgspec.msgpack.Decoder(WorkerSetup | WorkerJob).decode
+decode_answer = msgspec.msgpack.Decoder(WorkerAnswer).decode

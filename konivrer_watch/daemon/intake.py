@@ -1,0 +1,197 @@
+"""From hints to work: looks at the tree, finds what differs, waits for quiet, and queues it.
+
+No hint is believed: what counts is how the tree as it is now differs from the tree as it was known.
+"""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import anyio
+import anyio.to_thread
+
+from konivrer_watch.core.model import Change, ChangeKind, Hint, Signature, Trigger
+from konivrer_watch.core.relevance import steers
+from konivrer_watch.core.settle import Settle, Settled
+from konivrer_watch.core.status import ChangesSeen, ContextRead, FilesRemoved, QueueDrained, SweepFinished
+from konivrer_watch.core.tree import diff
+from konivrer_watch.daemon.inbox import Inbox
+from konivrer_watch.daemon.look import look
+from konivrer_watch.daemon.queue import Queue
+from konivrer_watch.daemon.recorder import Recorder
+from konivrer_watch.daemon.workbench import Workbench
+from konivrer_watch.system.files import is_settled
+from konivrer_watch.system.scan import ScanScope, Snapshot, scan
+
+# More paths than this at once are looked at by one sweep.
+_MANY = 100
+# What was put into a folder before its watch stood is found by looking once more, this much later.
+_FOLLOW_UP_SECONDS = 1.0
+# The sweeps beside the events may cost this share of a core.
+_SWEEP_SHARE = 0.001
+_SWEEP_LEAST_SECONDS = 10.0
+_SWEEP_DEGRADED_SECONDS = 2.0
+# An age in seconds that no quiet time reaches.
+_OLD = 3600.0
+
+
+class Intake:
+    """Owns the known tree."""
+
+    def __init__(
+        self, bench: Workbench, settle: Settle, inbox: Inbox, queue: Queue, recorder: Recorder
+    ) -> None:
+        self._contexts = bench.contexts
+        self._judge = bench.judge
+        self._settle = settle
+        self._inbox = inbox
+        self._queue = queue
+        self._recorder = recorder
+        self._context_is_old = True
+        self._racy: set[bytes] = set()
+        self._steering: dict[bytes, Signature] = {}
+        self._sweep_at = 0.0
+        self._begun = 0
+        self._ended = 0
+        self._progress = anyio.Event()
+        self.files: dict[bytes, Signature] = {}
+        self.directories = 0
+
+    async def run(self) -> None:
+        """Look at the whole tree, then at what hints name, until cancelled."""
+        await self._sweep(Trigger.START)
+        await self._release()
+        while True:
+            await self._wait()
+            hints = self._inbox.take()
+            if hints is None or len(hints) > _MANY or anyio.current_time() >= self._sweep_at:
+                await self._sweep(Trigger.SWEEP)
+            elif hints:
+                await self._look(hints)
+            await self._release()
+
+    async def synchronize(self) -> None:
+        """Return once everything written before the call has been found and judged."""
+        # A sweep that is under way may have passed what was written just now; the next one has not.
+        target = self._begun + 1
+        self._sweep_at = 0.0
+        self._inbox.wake_nowait()
+        while self._ended < target or not self.drained:
+            await self._progress.wait()
+
+    @property
+    def drained(self) -> bool:
+        """Whether everything that was found has been judged."""
+        return not len(self._settle) and self._queue.idle and not self._context_is_old
+
+    def unsettled(self, entry: Settled) -> None:
+        """Judge a file later: it changed while it was judged."""
+        self._settle.note(entry.path, entry.trigger, anyio.current_time(), 0.0)
+        self._inbox.wake_nowait()
+
+    def report_progress(self) -> None:
+        """Record that the last sweep's findings are all judged, where they are, and wake who waits for it."""
+        status = self._recorder.status
+        if self.drained and status.swept is not None and status.as_of != status.swept:
+            self._recorder.record(QueueDrained())
+        self._progress.set()
+        self._progress = anyio.Event()
+
+    async def _wait(self) -> None:
+        """Return when there is a hint, a path is quiet, a sweep is due, or somebody asks."""
+        ready = self._settle.next_ready()
+        deadline = self._sweep_at if ready is None else min(self._sweep_at, ready)
+        with anyio.CancelScope(deadline=deadline):
+            await self._inbox.wait()
+
+    async def _sweep(self, trigger: Trigger) -> None:
+        self._begun += 1
+        at = datetime.now(UTC)
+        snapshot, cost = await anyio.to_thread.run_sync(_timed_scan, self._contexts.scope())
+        changes = diff(self.files, snapshot.files)
+        # Two writes within one tick of the file system's clock look like one: what was young is read once more.
+        again = [path for path in self._racy if path in snapshot.files]
+        self.files = dict(snapshot.files)
+        self.directories = len(snapshot.directories)
+        self._racy = {path for path, each in self.files.items() if not is_settled(each, time.time_ns())}
+        self._note(changes, trigger if len(changes) > _MANY or trigger is Trigger.START else Trigger.SAVE)
+        for path in again:
+            self._settle.note(path, Trigger.SWEEP, anyio.current_time(), _OLD)
+        if self._contexts.outside_changed() or snapshot.steering != self._steering:
+            self._context_is_old = True
+        self._steering = snapshot.steering
+        self._sweep_at = anyio.current_time() + self._pause_after(cost)
+        self._recorder.record(SweepFinished(at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), tuple(snapshot.skipped)))
+        self._ended += 1
+
+    def _pause_after(self, cost: float) -> float:
+        if self._recorder.status.degraded is not None:
+            return max(_SWEEP_DEGRADED_SECONDS, 20 * cost)
+        return max(_SWEEP_LEAST_SECONDS, cost / _SWEEP_SHARE)
+
+    async def _look(self, hints: frozenset[bytes]) -> None:
+        sighting = await anyio.to_thread.run_sync(look, self._contexts.scope(), self.files, hints)
+        if sighting.uncertain:
+            await self._sweep(Trigger.SWEEP)
+            return
+        for change in sighting.changes:
+            if change.signature is None:
+                self.files.pop(change.path, None)
+            else:
+                self.files[change.path] = change.signature
+                self._racy.add(change.path)
+        self._note(sighting.changes, Trigger.SAVE)
+        if sighting.folders:
+            self._context_is_old = True
+            self._sweep_at = min(self._sweep_at, anyio.current_time() + _FOLLOW_UP_SECONDS)
+
+    def _note(self, changes: Sequence[Change], trigger: Trigger) -> None:
+        if changes:
+            self._recorder.record(ChangesSeen(tuple(changes)))
+        now, wall = anyio.current_time(), time.time_ns()
+        for change in changes:
+            age = 0.0
+            if change.signature is not None:
+                age = (wall - max(change.signature.mtime_ns, change.signature.ctime_ns)) / 1e9
+            self._settle.note(change.path, trigger, now, age)
+            if change.kind is not ChangeKind.MODIFIED or steers(change.path.rpartition(b"/")[2]):
+                self._context_is_old = True
+
+    async def _release(self) -> None:
+        """Queue what is quiet, and what a change of configuration touches; forget what is gone."""
+        ready = self._settle.take(anyio.current_time())
+        if self._context_is_old and (ready or not len(self._settle)):
+            self._context_is_old = False
+            stale = await self._read_configurations()
+            now = anyio.current_time()
+            queued = {entry.path for entry in ready}
+            ready += [Settled(path, Trigger.CONFIGURATION, now) for path in stale if path not in queued]
+        counts = {
+            entry.path for entry in ready if entry.path in self.files and self._contexts.applies(entry.path)
+        }
+        self._queue.put_nowait([entry for entry in ready if entry.path in counts])
+        self._forget([entry.path for entry in ready if entry.path not in counts])
+        self.report_progress()
+
+    async def _read_configurations(self) -> list[bytes]:
+        """Return the files whose verdicts may differ under the configurations as they are now."""
+        scope = self._contexts.scope()
+        await self._contexts.read(self.files)
+        self._recorder.record(ContextRead(self._contexts.faults))
+        if self._contexts.scope() != scope:
+            self._inbox.put_nowait([Hint(None)])
+        return await anyio.to_thread.run_sync(self._judge.stale, self.files, self._recorder.status.files)
+
+    def _forget(self, paths: Sequence[bytes]) -> None:
+        for path in paths:
+            self._queue.drop(path)
+        known = tuple([path for path in paths if path in self._recorder.status.files])
+        if known:
+            self._recorder.record(FilesRemoved(known))
+
+
+def _timed_scan(scope: ScanScope) -> tuple[Snapshot, float]:
+    """Return the scan and the CPU seconds it took."""
+    started = time.thread_time()
+    snapshot = scan(scope)
+    return snapshot, time.thread_time() - started

@@ -1,0 +1,123 @@
+"""One verdict over a tree, now: ``check``."""
+
+import time
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from konivrer_watch.core.model import Outcome, Problem, ProblemKind, Trigger, Verdict
+from konivrer_watch.core.settings import Settings
+from konivrer_watch.core.settle import Settled
+from konivrer_watch.core.status import ContextRead, FilesJudged, QueueDrained, Status, SweepFinished, fold
+from konivrer_watch.daemon.contexts import Packs, Place
+from konivrer_watch.daemon.describe import describe
+from konivrer_watch.daemon.workbench import Memory, StateFolders, Workbench, open_workbench
+from konivrer_watch.report.verdicts import Report, Timing
+from konivrer_watch.system.scan import Snapshot, scan
+
+_BATCH = 256
+_LANES = 2
+# A file that is written without pause cannot be judged; after this many attempts the verdict says so.
+_ATTEMPTS = 5
+
+Progress = Callable[[int, int], None]
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What to check. ``only`` are files and folders relative to the root; ``None`` is the whole tree."""
+
+    place: Place
+    packs: Packs
+    settings: Settings
+    folders: StateFolders
+    memory: Memory
+    only: Collection[bytes] | None = None
+
+
+async def check(request: Request, progress: Progress) -> Report:
+    """Scan, judge what counts, and report. ``progress`` hears how many of how many files are done."""
+    started = time.perf_counter()
+    at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    async with open_workbench(
+        request.place, request.packs, request.settings, request.folders, request.memory
+    ) as bench:
+        snapshot = await _look(bench)
+        scanned = time.perf_counter()
+        paths = [
+            path for path in snapshot.files if _wanted(path, request.only) and bench.contexts.applies(path)
+        ]
+        outcomes = await _judge_all(bench, paths, progress)
+        status = Status()
+        for event in (
+            ContextRead(bench.contexts.faults),
+            SweepFinished(at, tuple([skip for skip in snapshot.skipped if _wanted(skip.path, request.only)])),
+            FilesJudged(tuple(outcomes)),
+            QueueDrained(),
+        ):
+            status = fold(status, event)
+        if request.only is None:
+            bench.judge.forget(snapshot.files)
+        spent = bench.judge.spent
+        timing = Timing(
+            total=_ms(time.perf_counter() - started),
+            scan=_ms(scanned - started),
+            **{pass_.value: _ms(seconds) for pass_, seconds in spent.items()},
+        )
+        ran = sum(1 for outcome in outcomes if outcome.ran)
+        return describe(request.place.root, status, ran=ran, cached=len(outcomes) - ran, timing=timing)
+
+
+async def _look(bench: Workbench) -> Snapshot:
+    while True:
+        scope = bench.contexts.scope()
+        snapshot = await anyio.to_thread.run_sync(scan, scope)
+        await bench.contexts.read(snapshot.files)
+        if bench.contexts.scope() == scope:
+            return snapshot
+
+
+async def _judge_all(bench: Workbench, paths: list[bytes], progress: Progress) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    now = anyio.current_time()
+    waiting = [Settled(path, Trigger.REQUEST, now) for path in paths]
+    for attempt in range(_ATTEMPTS):
+        again: list[Settled] = []
+        batches = [waiting[start : start + _BATCH] for start in range(0, len(waiting), _BATCH)]
+
+        async def lane(batches: list[list[Settled]] = batches, again: list[Settled] = again) -> None:
+            while batches:
+                judged = await bench.judge.judge(batches.pop(0))
+                outcomes.extend(judged.outcomes)
+                again.extend(judged.again)
+                progress(len(outcomes), len(paths))
+
+        async with anyio.create_task_group() as group:
+            for _ in range(_LANES):
+                group.start_soon(lane)
+        if not again:
+            return outcomes
+        waiting = again
+        await anyio.sleep(0.05 * 2**attempt)
+    return outcomes + [_restless(bench, entry) for entry in waiting]
+
+
+def _restless(bench: Workbench, entry: Settled) -> Outcome:
+    problem = Problem(
+        ProblemKind.UNREADABLE, "is written without pause", "check again once it is quiet, or exclude it"
+    )
+    verdicts = {pass_: Verdict(problem=problem) for pass_ in bench.contexts.passes_for(entry.path)}
+    return Outcome(entry.path, {}, verdicts, frozenset(), entry.trigger, 0)
+
+
+def _wanted(path: bytes, only: Collection[bytes] | None) -> bool:
+    if only is None:
+        return True
+    parts = path.split(b"/")
+    return any(b"/".join(parts[:end]) in only for end in range(len(parts) + 1))
+
+
+def _ms(seconds: float) -> int:
+    return round(1000 * seconds)

@@ -1,0 +1,58 @@
+"""Folds every event into the one status, and tells listeners what is new."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from konivrer_watch.core.model import Outcome
+from konivrer_watch.core.news import News, compare
+from konivrer_watch.core.status import Event, FilesJudged, FilesRemoved, Status, fold
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """One path's new verdicts, and what they changed. ``outcome`` is ``None`` where the file is gone."""
+
+    path: bytes
+    outcome: Outcome | None
+    news: News
+    first: bool
+
+
+Listener = Callable[[Event, tuple[Judgement, ...], Status], None]
+
+
+class Recorder:
+    """Owns the status."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.status = Status()
+        self._listener = listener
+
+    def record(self, event: Event) -> None:
+        """Fold the event in and tell the listener, with what came of each path."""
+        before = self.status
+        self.status = fold(before, event)
+        self._listener(event, _judgements(before, event), self.status)
+
+
+def _judgements(before: Status, event: Event) -> tuple[Judgement, ...]:
+    match event:
+        case FilesJudged(outcomes):
+            return tuple([_judgement(before, outcome) for outcome in outcomes])
+        case FilesRemoved(paths):
+            return tuple(
+                [
+                    Judgement(path, None, compare(before.files[path].findings, ()), False)
+                    for path in paths
+                    if path in before.files
+                ]
+            )
+        case _:
+            return ()
+
+
+def _judgement(before: Status, outcome: Outcome) -> Judgement:
+    known = before.files.get(outcome.path)
+    later = [finding for verdict in outcome.verdicts.values() for finding in verdict.findings]
+    news = compare(known.findings if known else (), later)
+    return Judgement(outcome.path, outcome, news, known is None)

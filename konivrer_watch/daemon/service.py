@@ -1,0 +1,107 @@
+"""What the running service says of itself on the control socket."""
+
+import os
+import time
+from datetime import UTC, datetime
+
+import anyio
+import anyio.to_thread
+import msgspec
+from msgspec import UNSET
+
+from konivrer_watch.core.settings import Settings
+from konivrer_watch.core.status import State
+from konivrer_watch.daemon.intake import Intake
+from konivrer_watch.daemon.queue import Queue
+from konivrer_watch.daemon.recorder import Recorder
+from konivrer_watch.daemon.throttle import Throttle
+from konivrer_watch.report.json import encode, findings_json, problem_json
+from konivrer_watch.report.status import LoadReport, MemoryReport, QueueReport, StatusReport, WatchReport
+from konivrer_watch.report.text import path_text
+from konivrer_watch.system.control import Ping, Request, Status, Stop
+from konivrer_watch.system.load import LoadMeter
+
+_UNHEALTHY = frozenset({State.DEGRADED, State.FAILED})
+
+
+class Service:
+    """Answers requests about one root."""
+
+    def __init__(
+        self,
+        root: bytes,
+        source: str,
+        settings: Settings,
+        recorder: Recorder,
+        intake: Intake,
+        queue: Queue,
+        throttle: Throttle,
+        meter: LoadMeter,
+    ) -> None:
+        self._root = root
+        self._source = source
+        self._settings = settings
+        self._recorder = recorder
+        self._intake = intake
+        self._queue = queue
+        self._throttle = throttle
+        self._meter = meter
+        self._started = time.time()
+
+    async def answer(self, request: Request) -> bytes:
+        """Answer one request."""
+        match request:
+            case Ping():
+                return b"pong"
+            case Stop():
+                return b"a terminal's watcher is ended with Ctrl-C"
+            case Status(sync, findings, timeout):
+                synced = await self._synchronize(timeout) if sync else None
+                memory = await anyio.to_thread.run_sync(self._meter.rss_of_tree)
+                return encode(self._report(synced, findings, memory))
+
+    async def _synchronize(self, timeout: float) -> bool:
+        with self._throttle.bypass(), anyio.move_on_after(timeout):
+            await self._intake.synchronize()
+            return True
+        return False
+
+    def _report(self, synced: bool | None, findings: bool, memory: tuple[int, int]) -> StatusReport:
+        status = self._recorder.status
+        state = status.state
+        return StatusReport(
+            root=path_text(self._root),
+            state=state,
+            healthy=state not in _UNHEALTHY,
+            reason=status.paused.reason if status.paused else status.degraded,
+            pid=os.getpid(),
+            launcher="terminal",
+            started=datetime.fromtimestamp(self._started, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            uptime_s=round(time.time() - self._started),
+            as_of=status.as_of,
+            complete=status.complete,
+            queue=QueueReport(self._queue.waiting, self._queue.running),
+            findings=status.count(),
+            load=self._load(),
+            watch=WatchReport(self._source, self._intake.directories, None, status.degraded),
+            memory_mb=MemoryReport(memory[0] >> 20, memory[1] >> 20),
+            problems=[problem_json(*problem) for problem in status.problems],
+            synced=UNSET if synced is None else synced,
+            findings_list=findings_json(status.findings) if findings else UNSET,
+        )
+
+    def _load(self) -> LoadReport:
+        load, since = self._throttle.load, self._throttle.paused_since
+        paused = self._recorder.status.paused
+        report = LoadReport(threshold=self._settings.resource_threshold, paused=paused is not None)
+        if since is not None:
+            report = msgspec.structs.replace(report, paused_s=round(anyio.current_time() - since))
+        if load is None:
+            return report
+        return msgspec.structs.replace(
+            report,
+            cpu_percent=load.cpu_others_percent,
+            memory_percent=load.memory_others_percent,
+            own_cpu_percent=load.own_cpu_percent,
+            cause=load.cause,
+        )

@@ -1,0 +1,85 @@
+"""Asks the pace before each piece of work, and samples the machine while there is work."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import anyio
+import anyio.to_thread
+
+from konivrer_watch.core.pace import Go, Limits, Load, Pace, Resource, Wait, decide, started, step, suspect
+from konivrer_watch.core.status import WorkPaused, WorkResumed
+
+SAMPLE_SECONDS = 1.0
+
+
+class Throttle:
+    """Holds work while others need the machine.
+
+    ``sample`` measures the load at an instant of the monotonic clock, and names the cause where it is told which
+    resource is short; ``announce`` hears of pauses and their end; ``clock`` tells the time in UTC.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        sample: Callable[[float, Resource | None], Load],
+        announce: Callable[[WorkPaused | WorkResumed], None],
+        clock: Callable[[], str],
+    ) -> None:
+        self._limits = limits
+        self._sample = sample
+        self._announce = announce
+        self._clock = clock
+        self._pace = Pace()
+        self._bypasses = 0
+        self._moved = anyio.Event()
+        self._work_until = 0.0
+        self._paused: WorkPaused | None = None
+        self.load: Load | None = None
+        self.paused_since: float | None = None
+
+    async def run(self) -> None:
+        """Sample each second while work was asked for within the last few, and sleep without a timer otherwise."""
+        while True:
+            if self._paused is None and anyio.current_time() > self._work_until:
+                self._moved = anyio.Event()
+                await self._moved.wait()
+            load = await anyio.to_thread.run_sync(self._sample, anyio.current_time(), suspect(self._pace))
+            self.load = load
+            self._pace = step(self._pace, load, self._limits)
+            self._report()
+            await anyio.sleep(SAMPLE_SECONDS)
+
+    async def wait_go(self) -> None:
+        """Return when a piece of work may start."""
+        while True:
+            now = anyio.current_time()
+            self._work_until = now + 5 * SAMPLE_SECONDS
+            self._moved.set()
+            if self._bypasses or isinstance(decide(self._pace, now), Go):
+                self._pace = started(self._pace, now)
+                return
+            await anyio.sleep(SAMPLE_SECONDS / 4)
+
+    @contextmanager
+    def bypass(self) -> Iterator[None]:
+        """Let all work through for the length of the block: someone waits for the answer."""
+        self._bypasses += 1
+        try:
+            yield
+        finally:
+            self._bypasses -= 1
+
+    def _report(self) -> None:
+        answer = decide(self._pace, anyio.current_time())
+        if isinstance(answer, Wait):
+            paused = WorkPaused(answer.reason, self._paused.at if self._paused else self._clock())
+            if paused != self._paused:
+                if self._paused is None:
+                    self._announce(paused)
+                self._paused = paused
+                self.paused_since = answer.since
+        elif self._paused is not None and self._pace.pause is None:
+            self._paused = None
+            self.paused_since = None
+            self._announce(WorkResumed())

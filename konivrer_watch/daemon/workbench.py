@@ -1,0 +1,126 @@
+"""Everything that judging one root takes, opened and closed together: stores, engines, contexts, judge."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from pathlib import Path
+
+import anyio.to_thread
+import msgspec
+
+from konivrer_watch.core.errors import EngineMissingError
+from konivrer_watch.core.model import FileRecord, Pass
+from konivrer_watch.core.settings import Settings
+from konivrer_watch.daemon.contexts import Contexts, Packs, Place, read_engines
+from konivrer_watch.daemon.judge import Judge
+from konivrer_watch.passes.lint.reading import read_report
+from konivrer_watch.system.ruff import Ruff, find_ruff
+from konivrer_watch.system.store import RecordStore, VerdictStore
+from konivrer_watch.system.workers import open_workers
+
+_WORKER = "konivrer_watch.daemon.worker"
+_WORKER_DEADLINE_SECONDS = 30.0
+_LINT_DEADLINE_SECONDS = 60.0
+
+
+class Memory(StrEnum):
+    """Whether verdicts of earlier runs count."""
+
+    KEPT = "kept"
+    NONE = "none"
+
+
+class StateFolders(msgspec.Struct, frozen=True):
+    """Where state lives: what all roots share, and what is this root's own."""
+
+    shared: Path
+    own: Path
+
+
+class Workbench:
+    """The open parts. ``records`` and ``verdicts`` are ``None`` where nothing is remembered."""
+
+    def __init__(
+        self, contexts: Contexts, judge: Judge, verdicts: VerdictStore | None, records: RecordStore | None
+    ) -> None:
+        self.contexts = contexts
+        self.judge = judge
+        self._verdicts = verdicts
+        self._records = records
+        self._saved = dict(judge.records)
+
+    @property
+    def faults(self) -> list[str]:
+        """What is wrong with the stores, in words."""
+        stores = (self._verdicts, self._records)
+        return [store.fault for store in stores if store is not None and store.fault is not None]
+
+    def save(self) -> None:
+        """Write what was learned of the files since the last time. Blocking."""
+        if self._records is None:
+            return
+        now = dict(self.judge.records)
+        changed = {path: record for path, record in now.items() if self._saved.get(path) != record}
+        gone = [path for path in self._saved if path not in now]
+        if changed or gone:
+            self._records.save(changed, gone)
+            self._saved = now
+
+    def close(self) -> None:
+        """Save and close the stores."""
+        self.save()
+        if self._records is not None:
+            self._records.close()
+        if self._verdicts is not None:
+            self._verdicts.prune()
+            self._verdicts.close()
+
+
+def worker_count(settings: Settings) -> int:
+    """Return how many engine workers to run at most."""
+    if isinstance(settings.workers, int):
+        return settings.workers
+    return max(
+        1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    )
+
+
+@asynccontextmanager
+async def open_workbench(
+    place: Place, packs: Packs, settings: Settings, folders: StateFolders, memory: Memory
+) -> AsyncIterator[Workbench]:
+    """Open stores and engines for the length of the block. Nothing starts before there is something to judge."""
+    size = worker_count(settings)
+    ruff = _ruff(place, packs, settings, size)
+    engines = await read_engines(ruff, packs, settings)
+    verdicts, records, known = None, None, dict[bytes, FileRecord]()
+    if memory is Memory.KEPT:
+        verdicts = await anyio.to_thread.run_sync(VerdictStore, folders.shared / "verdicts.db")
+        records = await anyio.to_thread.run_sync(RecordStore, folders.own / "state.db")
+        known = await anyio.to_thread.run_sync(records.load)
+    async with open_workers(_WORKER, size, _WORKER_DEADLINE_SECONDS) as workers:
+        contexts = Contexts(place, packs, settings, engines, ruff, workers)
+        judge = Judge(place.root, settings.max_file_kb << 10, verdicts, known, ruff, workers, contexts)
+        bench = Workbench(contexts, judge, verdicts, records)
+        try:
+            yield bench
+        finally:
+            bench.close()
+
+
+def _ruff(place: Place, packs: Packs, settings: Settings, threads: int) -> Ruff | None:
+    if Pass.LINT not in settings.passes:
+        return None
+    try:
+        binary = find_ruff(place.environment.get("PATH"))
+    except EngineMissingError:
+        return None
+    return Ruff(
+        binary,
+        read_report,
+        pack=packs.lint_path,
+        environment=place.environment,
+        threads=threads,
+        deadline=_LINT_DEADLINE_SECONDS,
+    )

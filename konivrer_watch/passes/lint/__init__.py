@@ -1,0 +1,1 @@
+"""The lint pass: which configuration ruff applies, what else its verdict depends on, and its report."""

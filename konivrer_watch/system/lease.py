@@ -1,0 +1,36 @@
+"""One service for each root: a lock that the kernel takes back when its holder ends, however it ends."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from konivrer_watch.core.errors import LeaseHeldError, StopError
+
+
+@contextmanager
+def hold_lease(path: Path, holder: str) -> Iterator[None]:
+    """Hold the lock at ``path`` for the length of the block. ``holder`` tells others who has it.
+
+    Raises ``LeaseHeldError`` naming the holder where another process has it, ``StopError`` where it cannot be made.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StopError(f"the lock {path} cannot be made: {error.strerror}; is its folder yours?") from error
+    with os.fdopen(descriptor, "r+") as file:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LeaseHeldError(
+                f"this folder is watched already, by {file.read(200) or 'another process'}"
+            ) from None
+        except OSError as error:
+            raise StopError(f"the lock {path} cannot be taken: {error.strerror}") from error
+        with suppress(OSError):
+            file.truncate(0)
+            file.write(holder)
+            file.flush()
+        yield

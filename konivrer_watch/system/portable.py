@@ -1,0 +1,119 @@
+"""The watchfiles source: hints from the system's own notification, wherever it has one.
+
+watchfiles loses events without a word (overflow, new folders) and fails for ever on a name that is not UTF-8, so
+that what it says is only ever a hint, and every failure of it is a hint about everything.
+"""
+
+import os
+from collections.abc import Callable, Iterable
+
+import anyio
+import anyio.lowlevel
+from watchfiles import awatch
+
+from konivrer_watch.core.model import Hint
+
+# Milliseconds between two looks at the native queue: half of it is added to a save on average, and each look costs
+# idle CPU (50: 0.2 % of a core, 5: 1.1 %).
+_STEP_MS = 30
+# A source that lasts this long after a failure is sound again.
+_RECOVERED_SECONDS = 60.0
+_BACKOFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+class PortableSource:
+    """Tells ``hint`` of what may have changed under ``root``."""
+
+    name = "watchfiles"
+
+    def __init__(
+        self, root: bytes, hint: Callable[[Iterable[Hint]], None], degraded: Callable[[str | None], None]
+    ) -> None:
+        """Tell ``degraded`` why nothing is heard, and ``None`` when that is over."""
+        self._root = root
+        self._hint = hint
+        self._degraded = degraded
+
+    async def run(self) -> None:
+        """Watch until cancelled. A source that fails is built anew, later each time it fails again."""
+        failures = 0
+        while True:
+            started = anyio.current_time()
+            failure = await self._watch(recovers=failures > 0)
+            if anyio.current_time() - started > _RECOVERED_SECONDS:
+                failures = 0
+            self._degraded(f"watchfiles: {failure}; the tree is swept instead")
+            await anyio.sleep(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)])
+            failures += 1
+
+    async def _watch(self, *, recovers: bool) -> str:
+        """Return why watching ended."""
+        failure = "it ended by itself"
+        # Cancelling awatch takes seconds, setting its event milliseconds: so it is shielded and told to stop.
+        stop = anyio.Event()
+        async with anyio.create_task_group() as group:
+            group.start_soon(_set_when_cancelled, stop)
+            if recovers:
+                group.start_soon(self._recover)
+            with anyio.CancelScope(shield=True):
+                try:
+                    await self._listen(stop)
+                except* (OSError, RuntimeError, UnicodeError) as errors:
+                    failure = _first_message(errors)
+            group.cancel_scope.cancel()
+        await anyio.lowlevel.checkpoint()
+        return failure
+
+    async def _listen(self, stop: anyio.Event) -> None:
+        changes = awatch(
+            os.fsdecode(self._root),
+            watch_filter=None,
+            stop_event=stop,
+            step=_STEP_MS,
+            debounce=10 * _STEP_MS,
+            ignore_permission_denied=True,
+        )
+        async for batch in changes:
+            self._hint([Hint(path) for _, name in batch if (path := self._relative(name)) is not None])
+
+    async def _recover(self) -> None:
+        await anyio.sleep(_RECOVERED_SECONDS)
+        self._degraded(None)
+
+    def _relative(self, name: str) -> bytes | None:
+        path = os.fsencode(name)
+        if path == self._root:
+            return b""
+        prefix = self._root.rstrip(b"/") + b"/"
+        if not path.startswith(prefix):
+            return None
+        relative = path[len(prefix) :]
+        return None if relative == b".git" or relative.startswith(b".git/") else relative
+
+
+async def _set_when_cancelled(stop: anyio.Event) -> None:
+    try:
+        await anyio.sleep_forever()
+    finally:
+        stop.set()
+
+
+def _first_message(group: BaseExceptionGroup[BaseException]) -> str:
+    first = group.exceptions[0]
+    return _first_message(first) if isinstance(first, BaseExceptionGroup) else str(first)
+
+
+class PollingSource:
+    """No events at all: the tree is swept, and nothing else."""
+
+    name = "poll"
+
+    def __init__(
+        self, root: bytes, hint: Callable[[Iterable[Hint]], None], degraded: Callable[[str | None], None]
+    ) -> None:
+        self._degraded = degraded
+
+    async def run(self) -> None:
+        """Say so, and wait to be cancelled."""
+        self._degraded("polling, as configured")
+        await anyio.sleep_forever()

@@ -1,0 +1,144 @@
+"""A pool of child processes that answer framed requests, one at a time each.
+
+The pool knows nothing of what is asked. A child that dies or goes silent costs the request it held, never
+the others; it is replaced at the next request.
+"""
+
+import math
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import anyio
+from anyio.abc import Process
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from konivrer_watch.core.errors import EngineDiedError, EngineSilentError
+
+_ANSWER_LIMIT = 64 << 20
+
+
+class _Worker:
+    def __init__(self, process: Process, setup: bytes) -> None:
+        if process.stdin is None or process.stdout is None:
+            raise EngineDiedError("an engine worker has no pipes")
+        self.process = process
+        self.setup = setup
+        self._requests = process.stdin
+        self._answers = BufferedByteReceiveStream(process.stdout)
+
+    async def tell(self, frame: bytes) -> None:
+        await self._requests.send(len(frame).to_bytes(4, "big") + frame)
+
+    async def hear(self) -> bytes:
+        length = int.from_bytes(await self._answers.receive_exactly(4), "big")
+        if length > _ANSWER_LIMIT:
+            raise EngineDiedError(f"an engine worker announced an answer of {length} bytes")
+        return await self._answers.receive_exactly(length)
+
+
+class Workers:
+    """At most ``size`` children of ``command``. ``deadline`` is in seconds for each request."""
+
+    def __init__(self, command: Sequence[str], size: int, deadline: float) -> None:
+        self._command = command
+        self._deadline = deadline
+        self._slots = anyio.Semaphore(size)
+        self._idle: list[_Worker] = []
+        self._all: set[_Worker] = set()
+        self._setup = b""
+        self.size = size
+
+    def configure(self, setup: bytes) -> None:
+        """Set the first frame that a child gets; children told another one are told anew before they serve again."""
+        self._setup = setup
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the living children."""
+        return [worker.process.pid for worker in self._all]
+
+    async def ask(self, frame: bytes) -> bytes:
+        """Return a child's answer.
+
+        Raises ``EngineDiedError`` where the child ended first, ``EngineSilentError`` past the deadline.
+        """
+        async with self._slots:
+            worker = await self._borrow()
+            try:
+                with anyio.fail_after(self._deadline):
+                    if worker.setup != self._setup:
+                        worker.setup = self._setup
+                        await worker.tell(self._setup)
+                    await worker.tell(frame)
+                    answer = await worker.hear()
+            except TimeoutError:
+                await self._end(worker)
+                raise EngineSilentError(f"gave no answer within {self._deadline:g} s") from None
+            except (
+                anyio.BrokenResourceError,
+                anyio.ClosedResourceError,
+                anyio.EndOfStream,
+                anyio.IncompleteRead,
+            ):
+                code = await self._end(worker)
+                raise EngineDiedError(f"ended with {_ending(code)} before it answered") from None
+            except BaseException:
+                # Cancelled in the middle: the answer that is still to come belongs to nobody.
+                await self._end(worker)
+                raise
+            self._idle.append(worker)
+            return answer
+
+    async def _borrow(self) -> _Worker:
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.process.returncode is None:
+                return worker
+            await self._end(worker)
+        try:
+            process = await anyio.open_process(
+                self._command, stdin=-1, stdout=-1, stderr=-3, cwd="/", start_new_session=True
+            )
+        except OSError as error:
+            raise EngineDiedError(f"an engine worker could not be started: {error}") from error
+        worker = _Worker(process, b"")
+        self._all.add(worker)
+        return worker
+
+    async def _end(self, worker: _Worker) -> int | None:
+        self._all.discard(worker)
+        with anyio.CancelScope(shield=True):
+            with suppress(ProcessLookupError):
+                worker.process.send_signal(signal.SIGKILL)
+            await worker.process.aclose()
+        return worker.process.returncode
+
+    async def release(self) -> None:
+        """End the children that have nothing to do."""
+        while self._idle:
+            await self._end(self._idle.pop())
+
+    async def aclose(self) -> None:
+        """End every child."""
+        self._idle.clear()
+        for worker in list(self._all):
+            await self._end(worker)
+
+
+@asynccontextmanager
+async def open_workers(module: str, size: int, deadline: float = math.inf) -> AsyncIterator[Workers]:
+    """Run a pool of ``python -I -m module`` for the length of the block."""
+    workers = Workers((sys.executable, "-I", "-m", module), size, deadline)
+    try:
+        yield workers
+    finally:
+        await workers.aclose()
+
+
+def _ending(code: int | None) -> str:
+    if code is not None and code < 0:
+        with suppress(ValueError):
+            return signal.Signals(-code).name
+    return f"exit code {code}"
