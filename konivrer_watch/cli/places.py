@@ -10,6 +10,7 @@ import konivrer_watch
 from konivrer_watch.core.errors import StopError, UsageFault
 from konivrer_watch.daemon.contexts import Packs, Place
 from konivrer_watch.daemon.workbench import StateFolders
+from konivrer_watch.passes.lint.settings_file import user_level_files
 from konivrer_watch.system.git import find_git, global_excludes
 
 STATE_VARIABLE = "KONIVRER_WATCH_STATE_DIR"
@@ -62,20 +63,9 @@ def find_place(root: Path, folders: StateFolders, environment: Mapping[str, str]
         git=find_git(raw),
         global_excludes=global_excludes(raw, environment),
         never=never,
-        user_files=tuple(_ruff_user_files(environment)),
+        user_files=user_level_files(environment),
         environment=environment,
     )
-
-
-def _ruff_user_files(environment: Mapping[str, str]) -> list[bytes]:
-    """Return ruff's user-level candidates, as its ``find_user_settings_toml`` (etcetera's base strategy) has them."""
-    home = environment.get("XDG_CONFIG_HOME") or (
-        os.path.join(environment["HOME"], ".config") if environment.get("HOME") else None
-    )
-    if home is None or not os.path.isabs(home):
-        return []
-    names = (".ruff.toml", "ruff.toml", "pyproject.toml")
-    return [os.fsencode(os.path.join(home, "ruff", name)) for name in names]
 
 
 def read_packs() -> Packs:

@@ -67,6 +67,8 @@ class Voice:
     def begin(self, root: Path) -> None:
         """Say what is watched."""
         self._begun = datetime.now(UTC)
+        self._state = None
+        self._first_check_done = False
         if not self._as_json:
             self._say(f"konivrer-watch {__version__}: {escape(path_text(bytes(root)))}; Ctrl-C ends it")
 

@@ -1,6 +1,8 @@
 """``konivrer-watch [PATH]``: watch in the foreground."""
 
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 import anyio
 import click
@@ -9,7 +11,8 @@ from konivrer_watch.cli.options import environment, format_option, passes_option
 from konivrer_watch.cli.places import find_place, find_root, find_socket, find_state, read_packs
 from konivrer_watch.cli.voice import Voice
 from konivrer_watch.core.errors import UsageFault
-from konivrer_watch.daemon.app import Watch, watch
+from konivrer_watch.core.settings import Settings
+from konivrer_watch.daemon.app import Ended, Watch, watch
 
 _EPILOG = """\b
 Examples:
@@ -35,22 +38,35 @@ End it with Ctrl-C.
 @click.option("--threshold", metavar="PERCENT", help="Wait while others use more of CPU or memory than this.")
 def command(
     path: str, style: str, plain: bool, passes: str | None, source: str | None, threshold: str | None
-) -> None:
+) -> int:
     """Watch PATH: after each change, say what came of it and what went away."""
     root = find_root(path)
     options = {"passes": passes, "source": source, "resource_threshold": threshold}
+    colored = not plain and style == "text" and sys.stdout.isatty() and "NO_COLOR" not in environment()
+    settings = _settings(root, options)
+    with Voice(sys.stdout.buffer, as_json=style == "json", color=colored) as voice:
+        while True:
+            voice.begin(root)
+            ended = anyio.run(watch, _request(root, settings, options), voice.hear)
+            if ended is not Ended.SETTINGS:
+                return 130 if ended is Ended.INTERRUPTED else 0
+            settings = _settings(root, options)
+
+
+def _settings(root: Path, options: Mapping[str, object]) -> Settings:
     settings = resolve_settings(root, options).settings
     if settings.source == "inotify":
         raise UsageFault('source = "inotify" is not there yet in this version; use auto, watchfiles or poll')
+    return settings
+
+
+def _request(root: Path, settings: Settings, options: Mapping[str, object]) -> Watch:
     folders = find_state(root, environment())
-    request = Watch(
+    return Watch(
         place=find_place(root, folders, environment()),
         packs=read_packs(),
         settings=settings,
         folders=folders,
         socket=find_socket(folders, environment()),
+        reread=lambda: _settings(root, options),
     )
-    colored = not plain and style == "text" and sys.stdout.isatty() and "NO_COLOR" not in environment()
-    voice = Voice(sys.stdout.buffer, as_json=style == "json", color=colored)
-    with voice:
-        anyio.run(watch, request, voice.hear, lambda: voice.begin(root))

@@ -101,6 +101,12 @@ class SourceChanged(msgspec.Struct, frozen=True):
     degraded: str | None
 
 
+class SettingsRead(msgspec.Struct, frozen=True):
+    """The settings were read again; ``fault`` is what is wrong with them, and those from before stay."""
+
+    fault: Fault | None
+
+
 class QueueDrained(msgspec.Struct, frozen=True):
     """Everything that the last sweep found has been judged."""
 
@@ -111,6 +117,7 @@ Event = (
     | FilesRemoved
     | SweepFinished
     | ContextRead
+    | SettingsRead
     | WorkPaused
     | WorkResumed
     | SourceChanged
@@ -124,6 +131,7 @@ class Status(msgspec.Struct, frozen=True):
     files: Mapping[bytes, FileState] = {}
     skipped: tuple[Skip, ...] = ()
     faults: tuple[Fault, ...] = ()
+    settings_fault: Fault | None = None
     swept: str | None = None
     as_of: str | None = None
     paused: WorkPaused | None = None
@@ -146,6 +154,7 @@ class Status(msgspec.Struct, frozen=True):
         return (
             self.as_of is not None
             and not self.faults
+            and self.settings_fault is None
             and all(skip.complete for skip in self.skipped)
             and not any(self.problems)
         )
@@ -158,7 +167,8 @@ class Status(msgspec.Struct, frozen=True):
     @property
     def problems(self) -> Iterator[tuple[bytes, Pass | None, Problem]]:
         """Return every question without an answer, those of configurations first."""
-        yield from ((fault.path, fault.pass_, fault.problem) for fault in self.faults)
+        faults = self.faults if self.settings_fault is None else (self.settings_fault, *self.faults)
+        yield from ((fault.path, fault.pass_, fault.problem) for fault in faults)
         for path, file in self.files.items():
             for pass_, verdict in file.verdicts.items():
                 if verdict.problem is not None:
@@ -199,6 +209,8 @@ def fold(status: Status, event: Event) -> Status:
             return _replace(status, swept=at, skipped=skipped)
         case ContextRead(faults):
             return _replace(status, faults=faults)
+        case SettingsRead(fault):
+            return _replace(status, settings_fault=fault)
         case WorkPaused():
             return _replace(status, paused=event)
         case WorkResumed():

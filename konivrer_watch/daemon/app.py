@@ -2,25 +2,27 @@
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 import msgspec
+from anyio.abc import TaskStatus
 
-from konivrer_watch.core.model import Hint
+from konivrer_watch.core.errors import StopError, UsageFault
+from konivrer_watch.core.model import Hint, Problem, ProblemKind
 from konivrer_watch.core.pace import Limits
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.settle import Settle
-from konivrer_watch.core.status import SourceChanged, WorkPaused, WorkResumed
+from konivrer_watch.core.status import ChangesSeen, Event, Fault, SettingsRead, SourceChanged, Status
 from konivrer_watch.daemon.contexts import Packs, Place
 from konivrer_watch.daemon.inbox import Inbox
 from konivrer_watch.daemon.intake import Intake
 from konivrer_watch.daemon.queue import Queue
-from konivrer_watch.daemon.recorder import Listener, Recorder
+from konivrer_watch.daemon.recorder import Judgement, Listener, Recorder
 from konivrer_watch.daemon.runner import Runner
 from konivrer_watch.daemon.service import Service
 from konivrer_watch.daemon.throttle import Throttle
@@ -31,30 +33,45 @@ from konivrer_watch.system.load import LoadMeter
 from konivrer_watch.system.portable import PollingSource, PortableSource
 
 _SAVE_SECONDS = 30.0
+_SETTINGS = frozenset({b"pyproject.toml", b"konivrer-watch.toml"})
+
+
+class Ended(StrEnum):
+    """Why watching ended."""
+
+    INTERRUPTED = "interrupted"
+    TERMINATED = "terminated"
+    SETTINGS = "settings"
 
 
 class Watch(msgspec.Struct, frozen=True):
-    """What to watch, and how."""
+    """What to watch, and how. ``reread`` returns the settings as they are now, or raises ``UsageFault``."""
 
     place: Place
     packs: Packs
     settings: Settings
     folders: StateFolders
     socket: Path
+    reread: Callable[[], Settings]
 
 
-async def watch(request: Watch, listener: Listener, started: Callable[[], None]) -> None:
-    """Watch until SIGINT or SIGTERM. ``started`` is called once the lease is ours.
+async def watch(request: Watch, listener: Listener) -> Ended:
+    """Watch until SIGINT or SIGTERM, or until the settings change.
 
     Raises ``LeaseHeldError`` where this root is watched already.
     """
     holder = f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     with hold_lease(request.folders.own / "lock", holder):
-        started()
-        async with open_workbench(
-            request.place, request.packs, request.settings, request.folders, Memory.KEPT
-        ) as bench:
-            await _App(request, bench, listener).run()
+        try:
+            async with open_workbench(
+                request.place, request.packs, request.settings, request.folders, Memory.KEPT
+            ) as bench:
+                return await _App(request, bench, listener).run()
+        except BaseExceptionGroup as group:
+            stop = group.subgroup(StopError)
+            if stop is None:
+                raise
+            raise _first(stop) from group
 
 
 class _App:
@@ -62,14 +79,19 @@ class _App:
         settings = request.settings
         self._request = request
         self._bench = bench
+        self._listener = listener
+        self._ended = Ended.TERMINATED
+        self._scope = anyio.CancelScope()
         self._inbox = Inbox()
-        self._recorder = Recorder(listener)
+        self._recorder = Recorder(self._hear)
+        kind = PollingSource if settings.source == "poll" else PortableSource
+        self._source = kind(request.place.root, self._inbox.put_nowait, self._source_changed)
         queue = Queue()
         meter = LoadMeter()
         limits = Limits(settings.resource_threshold, settings.resource_resume)
-        self._throttle = Throttle(limits, meter.sample, self._announce, _utc_now)
+        self._throttle = Throttle(limits, meter.sample, self._recorder.record, _utc_now)
         settle = Settle(settings.debounce_ms / 1000, settings.debounce_max_ms / 1000)
-        self._intake = Intake(bench, settle, self._inbox, queue, self._recorder)
+        self._intake = Intake(bench, settle, self._inbox, queue, self._recorder, self._source.rebuild_nowait)
         self._runner = Runner(
             queue,
             self._throttle,
@@ -79,8 +101,6 @@ class _App:
             self._intake.unsettled,
             self._intake.report_progress,
         )
-        kind = PollingSource if settings.source == "poll" else PortableSource
-        self._source = kind(request.place.root, self._inbox.put_nowait, self._source_changed)
         self._service = Service(
             request.place.root,
             self._source.name,
@@ -92,17 +112,26 @@ class _App:
             meter,
         )
 
-    async def run(self) -> None:
-        async with anyio.create_task_group() as group:
-            group.start_soon(_cancel_on_signal, group.cancel_scope)
-            await group.start(self._serve)
-            group.start_soon(self._source.run)
-            group.start_soon(self._intake.run)
-            group.start_soon(self._throttle.run)
-            group.start_soon(self._runner.run)
-            group.start_soon(self._save)
+    async def run(self) -> Ended:
+        with self._scope:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._end_on_signal)
+                await group.start(self._serve)
+                group.start_soon(self._source.run)
+                group.start_soon(self._intake.run)
+                group.start_soon(self._throttle.run)
+                group.start_soon(self._runner.run)
+                group.start_soon(self._save)
+        return self._ended
 
-    async def _serve(self, task_status: anyio.abc.TaskStatus[None]) -> None:
+    async def _end_on_signal(self) -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for number in signals:
+                self._ended = Ended.INTERRUPTED if number is signal.SIGINT else Ended.TERMINATED
+                self._scope.cancel()
+                return
+
+    async def _serve(self, task_status: TaskStatus[None]) -> None:
         await serve(self._request.socket, self._service.answer, task_status=task_status)
 
     async def _save(self) -> None:
@@ -111,20 +140,33 @@ class _App:
             await anyio.sleep(_SAVE_SECONDS)
             await anyio.to_thread.run_sync(self._bench.save)
 
-    def _announce(self, event: WorkPaused | WorkResumed) -> None:
-        self._recorder.record(event)
+    def _hear(self, event: Event, judgements: tuple[Judgement, ...], status: Status) -> None:
+        self._listener(event, judgements, status)
+        if isinstance(event, ChangesSeen) and any(change.path in _SETTINGS for change in event.changes):
+            self._reread()
+
+    def _reread(self) -> None:
+        fault: Fault | None = None
+        try:
+            if self._request.reread() != self._request.settings:
+                self._ended = Ended.SETTINGS
+                self._scope.cancel()
+        except UsageFault as error:
+            hint = "correct them; until then the settings from before hold"
+            fault = Fault(b"", None, Problem(ProblemKind.CONFIGURATION, str(error), hint))
+        if fault != self._recorder.status.settings_fault:
+            self._recorder.record(SettingsRead(fault))
 
     def _source_changed(self, degraded: str | None) -> None:
-        self._recorder.record(SourceChanged(degraded))
+        if degraded != self._recorder.status.degraded:
+            self._recorder.record(SourceChanged(degraded))
         self._inbox.put_nowait([Hint(None)])
 
 
-async def _cancel_on_signal(scope: anyio.CancelScope) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            scope.cancel()
-            return
+def _first(group: BaseExceptionGroup[StopError]) -> StopError:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _utc_now() -> str:
-    return datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

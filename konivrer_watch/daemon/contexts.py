@@ -17,7 +17,7 @@ from konivrer_watch.daemon.frames import WorkerSetup, encode
 from konivrer_watch.passes.lint.config import LintConfigurations
 from konivrer_watch.passes.optimize.engine import OptimizeEngine, OptimizeSettings
 from konivrer_watch.passes.security.profile import engine_fingerprint
-from konivrer_watch.system.files import read_optional, stat_file
+from konivrer_watch.system.files import list_directory, read_optional, stat_file
 from konivrer_watch.system.git import GitPlace
 from konivrer_watch.system.ruff import Members, Ruff
 from konivrer_watch.system.scan import ScanScope
@@ -67,6 +67,7 @@ class Contexts:
         self._workers = workers
         self._wide = False
         self._outside: dict[bytes, Signature | None] = {}
+        self._sources: dict[bytes, frozenset[bytes]] = {}
         self.current: Context | None = None
 
     def scope(self) -> ScanScope:
@@ -76,9 +77,15 @@ class Contexts:
             place.root, place.git, place.global_excludes, self._settings.exclude, self._wide, place.never
         )
 
-    def outside_changed(self) -> bool:
-        """Tell whether a configuration outside the tree changed since it was read."""
-        return any(stat_file(b"/", path) != known for path, known in self._outside.items())
+    def surroundings_changed(self) -> bool:
+        """Tell whether something changed that no scan of the tree shows. Blocking.
+
+        It is a configuration outside the tree, or a module or folder beside the sources that git ignores and ruff
+        does not.
+        """
+        return any(stat_file(b"/", path) != known for path, known in self._outside.items()) or any(
+            list_directory(folder) != names for folder, names in self._sources.items()
+        )
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -134,12 +141,16 @@ class Contexts:
             environment=self._place.environment,
         )
         looked: set[bytes] = set()
+        sources: set[bytes] = set()
         for directory in directories:
-            looked.update(lint.of(directory).files)
+            profile = lint.of(directory)
+            looked.update(profile.files)
+            sources.update(profile.src)
         security, faults = read_security(root, self._packs.security)
         self._wide = seen.names_files
         prefix = root.rstrip(b"/") + b"/"
         self._outside = {path: stat_file(b"/", path) for path in looked if not path.startswith(prefix)}
+        self._sources = {folder: list_directory(folder) for folder in sources}
         return Context(root, frozenset(self._settings.passes), self._engines, lint, security, faults)
 
 

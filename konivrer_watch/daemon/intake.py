@@ -3,8 +3,9 @@
 No hint is believed: what counts is how the tree as it is now differs from the tree as it was known.
 """
 
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import anyio
@@ -13,7 +14,14 @@ import anyio.to_thread
 from konivrer_watch.core.model import Change, ChangeKind, Hint, Signature, Trigger
 from konivrer_watch.core.relevance import steers
 from konivrer_watch.core.settle import Settle, Settled
-from konivrer_watch.core.status import ChangesSeen, ContextRead, FilesRemoved, QueueDrained, SweepFinished
+from konivrer_watch.core.status import (
+    ChangesSeen,
+    ContextRead,
+    FilesRemoved,
+    QueueDrained,
+    SourceChanged,
+    SweepFinished,
+)
 from konivrer_watch.core.tree import diff
 from konivrer_watch.daemon.inbox import Inbox
 from konivrer_watch.daemon.look import look
@@ -39,7 +47,13 @@ class Intake:
     """Owns the known tree."""
 
     def __init__(
-        self, bench: Workbench, settle: Settle, inbox: Inbox, queue: Queue, recorder: Recorder
+        self,
+        bench: Workbench,
+        settle: Settle,
+        inbox: Inbox,
+        queue: Queue,
+        recorder: Recorder,
+        rebuild_source: Callable[[], None],
     ) -> None:
         self._contexts = bench.contexts
         self._judge = bench.judge
@@ -47,9 +61,12 @@ class Intake:
         self._inbox = inbox
         self._queue = queue
         self._recorder = recorder
+        self._rebuild_source = rebuild_source
+        self._root_id: tuple[int, int] | None = None
         self._context_is_old = True
         self._racy: set[bytes] = set()
         self._steering: dict[bytes, Signature] = {}
+        self._releasing = False
         self._sweep_at = 0.0
         self._begun = 0
         self._ended = 0
@@ -74,6 +91,7 @@ class Intake:
         """Return once everything written before the call has been found and judged."""
         # A sweep that is under way may have passed what was written just now; the next one has not.
         target = self._begun + 1
+        self._context_is_old = True
         self._sweep_at = 0.0
         self._inbox.wake_nowait()
         while self._ended < target or not self.drained:
@@ -82,7 +100,7 @@ class Intake:
     @property
     def drained(self) -> bool:
         """Whether everything that was found has been judged."""
-        return not len(self._settle) and self._queue.idle and not self._context_is_old
+        return not (len(self._settle) or self._releasing or self._context_is_old) and self._queue.idle
 
     def unsettled(self, entry: Settled) -> None:
         """Judge a file later: it changed while it was judged."""
@@ -107,7 +125,13 @@ class Intake:
     async def _sweep(self, trigger: Trigger) -> None:
         self._begun += 1
         at = datetime.now(UTC)
-        snapshot, cost = await anyio.to_thread.run_sync(_timed_scan, self._contexts.scope())
+        try:
+            snapshot, cost = await anyio.to_thread.run_sync(_timed_scan, self._contexts.scope())
+        except OSError as error:
+            self._sweep_at = anyio.current_time() + _SWEEP_DEGRADED_SECONDS
+            self._root_lost(error)
+            return
+        self._root_found()
         changes = diff(self.files, snapshot.files)
         # Two writes within one tick of the file system's clock look like one: what was young is read once more.
         again = [path for path in self._racy if path in snapshot.files]
@@ -117,12 +141,30 @@ class Intake:
         self._note(changes, trigger if len(changes) > _MANY or trigger is Trigger.START else Trigger.SAVE)
         for path in again:
             self._settle.note(path, Trigger.SWEEP, anyio.current_time(), _OLD)
-        if self._contexts.outside_changed() or snapshot.steering != self._steering:
+        if snapshot.steering != self._steering or await self._surroundings_changed():
             self._context_is_old = True
         self._steering = snapshot.steering
         self._sweep_at = anyio.current_time() + self._pause_after(cost)
         self._recorder.record(SweepFinished(at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), tuple(snapshot.skipped)))
         self._ended += 1
+
+    def _root_lost(self, error: OSError) -> None:
+        if self._root_id is not None:
+            self._root_id = None
+            self._recorder.record(SourceChanged(f"the folder cannot be read: {error}"))
+
+    def _root_found(self) -> None:
+        """Build the source anew where another folder stands in the root's place: it still watches the old one."""
+        status = os.stat(self._contexts.scope().root)
+        found = (status.st_dev, status.st_ino)
+        if self._root_id is None and self._begun > 1:
+            self._recorder.record(SourceChanged(None))
+        if self._begun > 1 and self._root_id != found:
+            self._rebuild_source()
+        self._root_id = found
+
+    async def _surroundings_changed(self) -> bool:
+        return await anyio.to_thread.run_sync(self._contexts.surroundings_changed)
 
     def _pause_after(self, cost: float) -> float:
         if self._recorder.status.degraded is not None:
@@ -141,8 +183,9 @@ class Intake:
                 self.files[change.path] = change.signature
                 self._racy.add(change.path)
         self._note(sighting.changes, Trigger.SAVE)
-        if sighting.folders:
+        if await self._surroundings_changed():
             self._context_is_old = True
+        if sighting.folders:
             self._sweep_at = min(self._sweep_at, anyio.current_time() + _FOLLOW_UP_SECONDS)
 
     def _note(self, changes: Sequence[Change], trigger: Trigger) -> None:
@@ -160,6 +203,7 @@ class Intake:
     async def _release(self) -> None:
         """Queue what is quiet, and what a change of configuration touches; forget what is gone."""
         ready = self._settle.take(anyio.current_time())
+        self._releasing = True
         if self._context_is_old and (ready or not len(self._settle)):
             self._context_is_old = False
             stale = await self._read_configurations()
@@ -171,6 +215,7 @@ class Intake:
         }
         self._queue.put_nowait([entry for entry in ready if entry.path in counts])
         self._forget([entry.path for entry in ready if entry.path not in counts])
+        self._releasing = False
         self.report_progress()
 
     async def _read_configurations(self) -> list[bytes]:

@@ -23,7 +23,7 @@ from konivrer_watch.core.status import FileState
 from konivrer_watch.daemon.context import Context
 from konivrer_watch.daemon.contexts import Contexts
 from konivrer_watch.daemon.frames import WorkerJob, decode_answer, encode
-from konivrer_watch.passes.lint.neighbourhood import import_words
+from konivrer_watch.passes.lint.words import import_words, may_silence
 from konivrer_watch.system.files import TooLargeError, UnstableError, is_settled, read_file, stat_file
 from konivrer_watch.system.ruff import LintJob, Ruff
 from konivrer_watch.system.store import VerdictStore
@@ -217,7 +217,7 @@ class Judge:
             LintJob(
                 sight.entry.path,
                 context.lint_profile(sight.entry.path),
-                sight.data is None or b"noqa" in sight.data.lower(),
+                sight.data is None or may_silence(sight.data),
             )
             for sight in sights
         ]

@@ -17,7 +17,7 @@ class Sighting(msgspec.Struct, frozen=True):
     """What differs from the known tree.
 
     ``folders`` is whether a directory appeared: what was put into it meanwhile may not be announced. ``uncertain``
-    is whether only a sweep can tell, because an ignore file changed.
+    is whether only a sweep can tell, because an ignore file or an ignored configuration changed.
     """
 
     changes: tuple[Change, ...]
@@ -30,7 +30,8 @@ def look(scope: ScanScope, known: Mapping[bytes, Signature], hints: Iterable[byt
     changes: dict[bytes, Change] = {}
     folders = False
     for path in _outermost(hints):
-        if path.rpartition(b"/")[2] == b".gitignore" or not path:
+        name = path.rpartition(b"/")[2]
+        if not path or name == b".gitignore" or (steers(name) and not dispose(scope, path).counts):
             return Sighting((), uncertain=True)
         mode = _mode(os.path.join(scope.root, path))
         if mode is not None and stat.S_ISDIR(mode):

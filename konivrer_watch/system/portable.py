@@ -33,6 +33,13 @@ class PortableSource:
         self._root = root
         self._hint = hint
         self._degraded = degraded
+        self._stop = anyio.Event()
+        self._rebuilding = False
+
+    def rebuild_nowait(self) -> None:
+        """Watch what stands at the root's path now."""
+        self._rebuilding = True
+        self._stop.set()
 
     async def run(self) -> None:
         """Watch until cancelled. A source that fails is built anew, later each time it fails again."""
@@ -40,6 +47,9 @@ class PortableSource:
         while True:
             started = anyio.current_time()
             failure = await self._watch(recovers=failures > 0)
+            if self._rebuilding:
+                self._rebuilding = False
+                continue
             if anyio.current_time() - started > _RECOVERED_SECONDS:
                 failures = 0
             self._degraded(f"watchfiles: {failure}; the tree is swept instead")
@@ -50,7 +60,7 @@ class PortableSource:
         """Return why watching ended."""
         failure = "it ended by itself"
         # Cancelling awatch takes seconds, setting its event milliseconds: so it is shielded and told to stop.
-        stop = anyio.Event()
+        self._stop = stop = anyio.Event()
         async with anyio.create_task_group() as group:
             group.start_soon(_set_when_cancelled, stop)
             if recovers:
@@ -112,6 +122,9 @@ class PollingSource:
         self, root: bytes, hint: Callable[[Iterable[Hint]], None], degraded: Callable[[str | None], None]
     ) -> None:
         self._degraded = degraded
+
+    def rebuild_nowait(self) -> None:
+        """Do nothing: a sweep looks at what stands there."""
 
     async def run(self) -> None:
         """Say so, and wait to be cancelled."""

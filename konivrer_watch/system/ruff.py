@@ -131,10 +131,22 @@ class Ruff:
         """
         answers: dict[bytes, Answer] = {}
         unsilenced: dict[bytes, Answer] = {}
+        missing: list[EngineMissingError] = []
+
+        async def answer(
+            some: Sequence[LintJob], options: tuple[str, ...], into: dict[bytes, Answer]
+        ) -> None:
+            try:
+                await self._answer(root, some, options, into)
+            except EngineMissingError as error:
+                missing.append(error)
+
         async with anyio.create_task_group() as group:
-            group.start_soon(self._answer, root, jobs, (), answers)
+            group.start_soon(answer, jobs, (), answers)
             noisy = [job for job in jobs if job.has_noqa]
-            group.start_soon(self._answer, root, noisy, ("--ignore-noqa",), unsilenced)
+            group.start_soon(answer, noisy, ("--ignore-noqa",), unsilenced)
+        if missing:
+            raise missing[0]
         return {
             path: Verdict(answer.findings, silenced(answer, unsilenced.get(path)), answer.problem)
             for path, answer in answers.items()

@@ -6,6 +6,7 @@ import stat
 
 import msgspec
 
+from konivrer_watch.core.gitignore import MOST_GLOBS, too_many_globs
 from konivrer_watch.core.model import Skip
 from konivrer_watch.core.relevance import Disposition, IgnoreFile, IgnoreRules
 from konivrer_watch.system.git import GitPlace
@@ -115,17 +116,28 @@ def read_ignore_file(path: bytes, label: bytes, skipped: list[Skip], follow: boo
             status = os.fstat(handle)
             if stat.S_ISDIR(status.st_mode):
                 return None
-            if stat.S_ISREG(status.st_mode) and status.st_size <= LARGEST_IGNORE_FILE:
-                return _read_all(handle)
-            reason = "larger than 1024 kB" if stat.S_ISREG(status.st_mode) else "not a regular file"
+            reason, content = _content(handle, status)
         finally:
             os.close(handle)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         reason = "a symbolic link" if error.errno == errno.ELOOP and not follow else reason_of(error)
+    else:
+        if not reason:
+            return content
     skipped.append(Skip(label, f"its ignore rules are not used: {reason}"))
     return None
+
+
+def _content(handle: int, status: os.stat_result) -> tuple[str, bytes]:
+    """Why an open ignore file cannot be used, empty if it can, and its content."""
+    if not stat.S_ISREG(status.st_mode):
+        return "not a regular file", b""
+    if status.st_size > LARGEST_IGNORE_FILE:
+        return f"larger than {LARGEST_IGNORE_FILE // 1024} kB", b""
+    content = _read_all(handle)
+    return (f"more than {MOST_GLOBS} lines with wildcards" if too_many_globs(content) else ""), content
 
 
 def _read_all(handle: int) -> bytes:
