@@ -1,7 +1,9 @@
 """``konivrer-watch check``: one verdict, now."""
 
+import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -11,11 +13,11 @@ from konivrer_watch import __version__
 from konivrer_watch.cli.options import environment, format_option, passes_option, resolve_settings
 from konivrer_watch.cli.places import find_place, find_root, find_state, read_packs
 from konivrer_watch.cli.progress import ProgressBar
-from konivrer_watch.core.errors import UsageFault
+from konivrer_watch.core.errors import StopError, UsageFault
 from konivrer_watch.daemon.once import Request, check
 from konivrer_watch.daemon.workbench import Memory
 from konivrer_watch.report.json import to_json
-from konivrer_watch.report.text import to_text
+from konivrer_watch.report.text import escape, to_text
 from konivrer_watch.report.verdicts import exit_code
 
 _EPILOG = """\b
@@ -25,8 +27,13 @@ Examples:
   konivrer-watch check --format json . | jq '.findings[].code'
   konivrer-watch check --pass security --fail-on error
 
-Exit code 0: complete, and nothing at or above --fail-on. 1: findings. 2: wrong usage or configuration.
-3: no such findings, but something could not be judged.
+\b
+Exit codes:
+  0    complete, and no findings at or above --fail-on
+  1    findings at or above --fail-on
+  2    wrong usage or configuration; every fault is named
+  3    no such findings, but something could not be judged
+  130  interrupted
 """
 
 
@@ -57,7 +64,7 @@ def command(
         memory=Memory.NONE if no_cache else Memory.KEPT,
         only=only,
     )
-    with ProgressBar(shown=sys.stderr.isatty()) as bar:
+    with _terminable(), ProgressBar(shown=sys.stderr.isatty()) as bar:
         report = anyio.run(check, request, bar.update)
     if style == "json":
         _write(to_json(report, __version__) + b"\n", output)
@@ -65,6 +72,16 @@ def command(
         color = output is None and sys.stdout.isatty() and "NO_COLOR" not in environment()
         _write(to_text(report, color=color).encode() + b"\n", output)
     return exit_code(report, settings.fail_on)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the check as Ctrl-C does, engines included."""
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _targets(paths: tuple[str, ...]) -> tuple[Path, frozenset[bytes] | None]:
@@ -79,7 +96,7 @@ def _targets(paths: tuple[str, ...]) -> tuple[Path, frozenset[bytes] | None]:
         if len(named) > 1:
             outside = next(text for text, path in named if not path.is_relative_to(root))
             raise UsageFault(
-                f"{outside}: lies outside {root}; run the check in a folder that holds all paths"
+                f"{escape(outside)}: lies outside {root}; run the check in a folder that holds all paths"
             )
         root = find_root(str(named[0][1].parent))
     return root, frozenset([bytes(path.relative_to(root)) if path != root else b"" for _, path in named])
@@ -94,15 +111,20 @@ def _existing(text: str) -> Path:
         )
         if absolute.exists():
             return absolute
-    raise UsageFault(f"{text}: there is no such file or folder")
+    raise UsageFault(f"{escape(text)}: there is no such file or folder")
 
 
 def _write(data: bytes, output: str | None) -> None:
-    if output is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.flush()
-        return
     try:
-        Path(output).write_bytes(data)
+        if output is None:
+            # The reader may have gone, as `| head` does; the verdict is the same without it.
+            with suppress(BrokenPipeError):
+                sys.stdout.buffer.write(data)
+                sys.stdout.flush()
+        else:
+            Path(output).write_bytes(data)
     except OSError as error:
-        raise UsageFault(f"--output {output}: {error.strerror or error}") from error
+        reason = error.strerror or str(error)
+        if output is None:
+            raise StopError(f"the report cannot be written to standard output: {reason}") from error
+        raise UsageFault(f"--output {escape(output)}: {reason}") from error

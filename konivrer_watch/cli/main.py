@@ -1,5 +1,7 @@
-"""The command line: arguments in, exit codes out. The only reader of the environment."""
+"""The command line: arguments in, exit codes out."""
 
+import errno
+import os
 import sys
 import traceback
 from enum import IntEnum
@@ -8,6 +10,7 @@ import click
 
 from konivrer_watch import __version__
 from konivrer_watch.core.errors import StopError
+from konivrer_watch.report.text import escape
 
 
 class ExitCode(IntEnum):
@@ -27,6 +30,29 @@ _MODULES = {
     "status": "konivrer_watch.cli.status",
     "config": "konivrer_watch.cli.config",
 }
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+_EPILOG = """Without a command, PATH is watched until Ctrl-C; it is '.' where none is named.
+
+\b
+Examples:
+  konivrer-watch                   watch the folder you are in
+  konivrer-watch src               watch the folder src
+  konivrer-watch ./check           watch a folder that is named like a command
+  konivrer-watch check             one verdict, now
+  konivrer-watch status --sync     what holds, once all that was saved is judged
+  konivrer-watch check --help      examples and exit codes of a command
+
+\b
+Exit codes:
+  0    complete, and no findings at or above fail_on
+  1    findings at or above fail_on
+  2    wrong usage or configuration; every fault is named
+  3    no such findings, but something could not be judged
+  70   the program itself failed
+  130  interrupted
+"""
 
 
 class _Program(click.Group):
@@ -51,7 +77,9 @@ class _Program(click.Group):
 @click.group(
     cls=_Program,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Without a command, 'konivrer-watch [PATH]' watches PATH. 'konivrer-watch COMMAND --help' has examples.",
+    options_metavar="[OPTIONS]",
+    subcommand_metavar="[PATH | COMMAND [ARGS]...]",
+    epilog=_EPILOG,
     help="Watch a Python repository and keep its lint, optimize and security verdicts current.",
 )
 @click.version_option(__version__, prog_name="konivrer-watch")
@@ -61,24 +89,62 @@ def program() -> None:
 
 def main() -> None:
     """Run the program and end the process."""
+    _open_standard_streams()
     try:
         code = program.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = ExitCode.INTERRUPTED
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         code = ExitCode.INTERRUPTED
     except click.ClickException as error:
         error.show()
         code = ExitCode.USAGE
-    except StopError as error:
-        click.echo(f"konivrer-watch: {error}", err=True)
-        code = error.exit_code
     except BrokenPipeError:
         # The reader went away, as `| head` does. Nothing more can be said to it.
-        sys.stderr.close()
         code = ExitCode.CLEAN
-    except Exception:
-        traceback.print_exc()
-        click.echo("konivrer-watch: this is a fault of the program itself; please report it", err=True)
-        code = ExitCode.FAILURE
+    except Exception as error:
+        code = _tell(error)
+    _leave_standard_output()
     sys.exit(code if isinstance(code, int) else ExitCode.CLEAN)
+
+
+def _tell(error: Exception) -> int:
+    """Say what ended the program, and return its exit code; of several errors a fault of ours weighs most."""
+    stops, faults = _split(error)
+    if faults:
+        traceback.print_exception(error)
+        click.echo("konivrer-watch: this is a fault of the program itself; please report it", err=True)
+        return ExitCode.FAILURE
+    for stop in stops:
+        lines = [escape(line) for line in str(stop).split("\n")]
+        click.echo("konivrer-watch: " + "\n".join(lines), err=True)
+    return max(stop.exit_code for stop in stops)
+
+
+def _split(error: Exception) -> tuple[list[StopError], list[Exception]]:
+    """Return what a user can mend and what is a fault of ours; task groups wrap what their tasks raise."""
+    if isinstance(error, StopError):
+        return [error], []
+    if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+        return [StopError(f"the output cannot be written: {error.strerror}")], []
+    if not isinstance(error, ExceptionGroup):
+        return [], [error]
+    parts = [_split(part) for part in error.exceptions]
+    return [stop for stops, _ in parts for stop in stops], [fault for _, some in parts for fault in some]
+
+
+def _open_standard_streams() -> None:
+    """Put the null device where a stream is closed, lest the next opened file becomes standard output."""
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(opened, True)
+    os.close(opened)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+
+
+def _leave_standard_output() -> None:
+    """Flush; what nobody takes is dropped here, where it would else change the exit code (to 120)."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -11,6 +11,7 @@ from konivrer_watch.core.errors import StopError, UsageFault
 from konivrer_watch.daemon.contexts import Packs, Place
 from konivrer_watch.daemon.workbench import StateFolders
 from konivrer_watch.passes.lint.settings_file import user_level_files
+from konivrer_watch.report.text import escape
 from konivrer_watch.system.git import find_git, global_excludes
 
 STATE_VARIABLE = "KONIVRER_WATCH_STATE_DIR"
@@ -18,16 +19,18 @@ STATE_VARIABLE = "KONIVRER_WATCH_STATE_DIR"
 
 def find_root(path: str) -> Path:
     """Return the folder a user named, absolute and free of symbolic links."""
+    shown = escape(path)
     try:
         root = Path(path).resolve(strict=True)
     except FileNotFoundError:
-        raise UsageFault(f"{path}: there is no such folder") from None
+        raise UsageFault(f"{shown}: there is no such folder") from None
     except (OSError, RuntimeError, ValueError) as error:
-        raise UsageFault(f"{path}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise UsageFault(f"{shown}: {reason or error}") from error
     if not root.is_dir():
-        raise UsageFault(f"{path}: is a file; name a folder to watch, or use 'konivrer-watch check {path}'")
+        raise UsageFault(f"{shown}: is no folder; name one, or use 'konivrer-watch check {shown}' for a file")
     if not os.access(root, os.R_OK | os.X_OK):
-        raise UsageFault(f"{path}: cannot be read; check its permissions")
+        raise UsageFault(f"{shown}: cannot be read; check its permissions")
     return root
 
 

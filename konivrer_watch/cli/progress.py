@@ -1,5 +1,6 @@
 """A progress bar on standard error, for work that takes long enough to wonder."""
 
+import shutil
 import time
 from types import TracebackType
 
@@ -32,5 +33,7 @@ class ProgressBar:
         width = 30
         filled = width * done // max(total, 1)
         bar = "#" * filled + "-" * (width - filled)
-        click.echo(f"\r[{bar}] {done:,} of {total:,} files", nl=False, err=True)
+        # A line that wraps could not be taken back.
+        room = max(shutil.get_terminal_size().columns - 1, 0)
+        click.echo("\r" + f"[{bar}] {done:,} of {total:,} files"[:room], nl=False, err=True)
         self._drawn = True

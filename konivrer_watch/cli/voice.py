@@ -8,13 +8,13 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
 
 from konivrer_watch import __version__
 from konivrer_watch.core.model import Pass, Trigger
 from konivrer_watch.core.status import (
     ChangesSeen,
     Event,
+    Fault,
     FilesJudged,
     FilesRemoved,
     QueueDrained,
@@ -39,9 +39,13 @@ _PROBLEMS_SHOWN = 10
 
 
 class Voice:
-    """Turns events into lines on ``sink``. A thread of its own writes them."""
+    """Turns events into lines on the file descriptor ``sink``. A thread of its own writes them.
 
-    def __init__(self, sink: BinaryIO, *, as_json: bool, color: bool) -> None:
+    ``fault`` is why nothing more can be written, where that is so.
+    """
+
+    def __init__(self, sink: int, *, as_json: bool, color: bool) -> None:
+        self.fault: OSError | None = None
         self._sink = sink
         self._as_json = as_json
         self._color = color
@@ -49,6 +53,8 @@ class Voice:
         self._lines: queue.Queue[bytes | None] = queue.Queue(_BACKLOG)
         self._lost = 0
         self._state: State | None = None
+        self._faults: frozenset[Fault] = frozenset()
+        self._greeting = ""
         self._begun = datetime.now(UTC)
         self._first_check_done = False
         self._thread = threading.Thread(target=self._write, daemon=True, name="voice")
@@ -65,16 +71,20 @@ class Voice:
             self._thread.join(_LAST_WORDS_SECONDS)
 
     def begin(self, root: Path) -> None:
-        """Say what is watched."""
+        """Say with the next event, when the folder is known to be ours to watch, what is watched."""
         self._begun = datetime.now(UTC)
         self._state = None
         self._first_check_done = False
         if not self._as_json:
-            self._say(f"konivrer-watch {__version__}: {escape(path_text(bytes(root)))}; Ctrl-C ends it")
+            shown = escape(path_text(bytes(root)))
+            self._greeting = f"konivrer-watch {__version__}: {shown}; Ctrl-C ends it"
 
     def hear(self, event: Event, judgements: tuple[Judgement, ...], status: Status) -> None:
         """Say what is worth saying of an event."""
-        at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        at = _now()
+        if self._greeting:
+            self._say(self._greeting)
+            self._greeting = ""
         if self._as_json:
             self._hear_as_json(event, judgements, at)
         elif self._first_check_done and isinstance(event, FilesJudged | FilesRemoved):
@@ -82,6 +92,7 @@ class Voice:
             if told:
                 self._say(verdicts_text(told, color=self._color, zone=self._zone))
         self._tell_state(status, at)
+        self._tell_faults(status, at)
         if isinstance(event, QueueDrained) and not self._first_check_done:
             self._first_check_done = True
             if not self._as_json:
@@ -101,11 +112,31 @@ class Voice:
         ordinary = {None, State.STARTING, State.CHECKING, State.WATCHING}
         reason = status.paused.reason if status.paused is not None else status.degraded
         line = StateLine(at, state, reason)
+        if self._as_json or state not in ordinary or self._state not in ordinary:
+            self._tell(line)
+        self._state = state
+
+    def _tell(self, line: StateLine) -> None:
         if self._as_json:
             self._put(event_json(line))
-        elif state not in ordinary or self._state not in ordinary:
+        else:
             self._say(event_text(line, color=self._color, zone=self._zone))
-        self._state = state
+
+    def _tell_faults(self, status: Status, at: str) -> None:
+        """Say what became wrong with a configuration, or right again; the summary has what was wrong at first."""
+        faults = frozenset(status.faults) | {fault for fault in [status.settings_fault] if fault}
+        before, self._faults = self._faults, faults
+        if not self._first_check_done or faults == before:
+            return
+        for fault in sorted(faults - before, key=lambda fault: (fault.path, fault.problem.message)):
+            if self._as_json:
+                self._put(event_json(StateLine(at, status.state, fault.problem.message)))
+            else:
+                lines = problem_lines([fault.path], fault.pass_, fault.problem, color=self._color)
+                self._say("\n".join(lines))
+        if not faults:
+            line = StateLine(at, status.state, "the configurations are valid again")
+            self._tell(line)
 
     def _summary(self, status: Status, at: str) -> str:
         took = duration(round((datetime.now(UTC) - self._begun).total_seconds() * 1000))
@@ -125,22 +156,33 @@ class Voice:
     def _put(self, line: bytes) -> None:
         try:
             if self._lost:
-                note = f"({count(self._lost, 'line')} lost: nobody read them)".encode()
-                self._lines.put_nowait(b"" if self._as_json else note)
+                self._lines.put_nowait(self._lost_line())
                 self._lost = 0
             self._lines.put_nowait(line)
         except queue.Full:
             self._lost += 1
 
+    def _lost_line(self) -> bytes:
+        note = f"{count(self._lost, 'line')} lost: nobody read them in time"
+        if self._as_json and self._state is not None:
+            return event_json(StateLine(_now(), self._state, note))
+        return f"({note})".encode()
+
     def _write(self) -> None:
+        # Unbuffered: a buffer whose reader has stopped would hold up the end of the process.
         try:
             while (line := self._lines.get()) is not None:
-                self._sink.write(line + b"\n")
-                if self._lines.empty():
-                    self._sink.flush()
-        except OSError:
-            # The reader went away, as `| head` does: there is nobody left to watch for.
+                left = memoryview(line + b"\n")
+                while left:
+                    left = left[os.write(self._sink, left) :]
+        except OSError as error:
+            # There is nobody left to watch for.
+            self.fault = error
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _is_news(judgement: Judgement) -> bool:

@@ -10,7 +10,7 @@ import click
 from konivrer_watch.cli.options import environment, format_option, passes_option, resolve_settings
 from konivrer_watch.cli.places import find_place, find_root, find_socket, find_state, read_packs
 from konivrer_watch.cli.voice import Voice
-from konivrer_watch.core.errors import UsageFault
+from konivrer_watch.core.errors import StopError, UsageFault
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.daemon.app import Ended, Watch, watch
 
@@ -21,7 +21,12 @@ Examples:
   konivrer-watch --format json . | jq -c 'select(.event == "verdict")'
   konivrer-watch status --sync              in another terminal: what holds right now
 
-End it with Ctrl-C.
+\b
+Exit codes:
+  0    ended by SIGTERM, as services are, or because the reader of its output went away
+  2    wrong usage or configuration, or PATH is watched already
+  70   the program itself failed
+  130  ended by Ctrl-C
 """
 
 
@@ -43,14 +48,16 @@ def command(
     root = find_root(path)
     options = {"passes": passes, "source": source, "resource_threshold": threshold}
     colored = not plain and style == "text" and sys.stdout.isatty() and "NO_COLOR" not in environment()
-    settings = _settings(root, options)
-    with Voice(sys.stdout.buffer, as_json=style == "json", color=colored) as voice:
-        while True:
+    sys.stdout.flush()
+    with Voice(sys.stdout.fileno(), as_json=style == "json", color=colored) as voice:
+        ended = Ended.SETTINGS
+        while ended is Ended.SETTINGS:
+            settings = _settings(root, options)
             voice.begin(root)
             ended = anyio.run(watch, _request(root, settings, options), voice.hear)
-            if ended is not Ended.SETTINGS:
-                return 130 if ended is Ended.INTERRUPTED else 0
-            settings = _settings(root, options)
+    if voice.fault is not None and not isinstance(voice.fault, BrokenPipeError):
+        raise StopError(f"standard output cannot be written: {voice.fault.strerror}; the watch has ended")
+    return 130 if ended is Ended.INTERRUPTED else 0
 
 
 def _settings(root: Path, options: Mapping[str, object]) -> Settings:

@@ -8,9 +8,7 @@ what a sweep or the start brought.
 from collections.abc import Iterable
 
 from konivrer_watch.core.model import Trigger
-from konivrer_watch.core.settle import Settled
-
-_ORDER = {trigger: place for place, trigger in enumerate(Trigger)}
+from konivrer_watch.core.settle import Settled, more_urgent
 
 
 class Agenda:
@@ -19,6 +17,7 @@ class Agenda:
     def __init__(self) -> None:
         self._waiting: dict[Trigger, dict[bytes, Settled]] = {trigger: {} for trigger in Trigger}
         self._running: dict[bytes, Settled | None] = {}
+        self._dropped: set[bytes] = set()
 
     @property
     def waiting(self) -> int:
@@ -44,6 +43,7 @@ class Agenda:
     def add(self, entry: Settled) -> None:
         """Queue a path; the more urgent trigger and the earlier notice win over what is queued for it already."""
         if entry.path in self._running:
+            self._dropped.discard(entry.path)
             queued = self._running[entry.path]
             self._running[entry.path] = _more_urgent(queued, entry)
             return
@@ -68,17 +68,25 @@ class Agenda:
                 return taken
         return []
 
-    def done(self, paths: Iterable[bytes]) -> None:
-        """End the run of these paths; one that changed meanwhile waits again."""
-        for path in paths:
+    def done(self, paths: Iterable[bytes]) -> frozenset[bytes]:
+        """End the run of these paths; one that changed meanwhile waits again.
+
+        Return those that were dropped meanwhile: what came of them is about a file that is gone.
+        """
+        ended = list(paths)
+        for path in ended:
             again = self._running.pop(path)
             if again is not None:
                 self._waiting[again.trigger][path] = again
+        dropped = self._dropped.intersection(ended)
+        self._dropped -= dropped
+        return frozenset(dropped)
 
     def drop(self, path: bytes) -> None:
-        """Forget a path that is gone. One that runs is dropped once it is done."""
+        """Forget a path that is gone. The run of one that runs counts for nothing, as ``done`` will tell."""
         if path in self._running:
             self._running[path] = None
+            self._dropped.add(path)
         for held in self._waiting.values():
             held.pop(path, None)
 
@@ -86,5 +94,5 @@ class Agenda:
 def _more_urgent(first: Settled | None, second: Settled) -> Settled:
     if first is None:
         return second
-    trigger = min(first.trigger, second.trigger, key=_ORDER.__getitem__)
+    trigger = more_urgent(first.trigger, second.trigger)
     return Settled(first.path, trigger, min(first.noticed, second.noticed))

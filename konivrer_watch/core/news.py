@@ -1,6 +1,6 @@
 """What is new between two verdicts on one file. A finding that only moved is no news."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 import msgspec
@@ -21,14 +21,25 @@ def compare(earlier: Iterable[Finding], later: Iterable[Finding]) -> News:
     appeared: list[Finding] = []
     gone: list[Finding] = []
     for kind in before.keys() | after.keys():
-        old, new = before.get(kind, []), after.get(kind, [])
-        places = {(finding.line, finding.column) for finding in old} & {(f.line, f.column) for f in new}
-        old = [finding for finding in old if (finding.line, finding.column) not in places]
-        new = [finding for finding in new if (finding.line, finding.column) not in places]
+        old = _elsewhere(before.get(kind, []), after.get(kind, []))
+        new = _elsewhere(after.get(kind, []), before.get(kind, []))
         # In order of place the first of one kind is taken for the first of the other: what is left over is news.
         appeared += new[len(old) :]
         gone += old[len(new) :]
     return News(tuple(_sorted(appeared)), tuple(_sorted(gone)))
+
+
+def _elsewhere(findings: list[Finding], others: list[Finding]) -> list[Finding]:
+    """Return the findings without one for each of ``others`` in the same place."""
+    places = Counter([(finding.line, finding.column) for finding in others])
+    left: list[Finding] = []
+    for finding in findings:
+        place = finding.line, finding.column
+        if places[place]:
+            places[place] -= 1
+        else:
+            left.append(finding)
+    return left
 
 
 def _by_kind(findings: Iterable[Finding]) -> dict[tuple[str, ...], list[Finding]]:
@@ -39,4 +50,4 @@ def _by_kind(findings: Iterable[Finding]) -> dict[tuple[str, ...], list[Finding]
 
 
 def _sorted(findings: Iterable[Finding]) -> list[Finding]:
-    return sorted(findings, key=lambda finding: finding.order)
+    return sorted(findings, key=lambda finding: (finding.order, finding.name))

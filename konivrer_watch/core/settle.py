@@ -8,6 +8,7 @@ import msgspec
 
 from konivrer_watch.core.model import Trigger
 
+_ORDER = {trigger: place for place, trigger in enumerate(Trigger)}
 # A change whose age is below this many seconds is one that the source just told of; an older one was found by looking.
 _SOON = 1.0
 
@@ -26,8 +27,13 @@ class Settled(msgspec.Struct, frozen=True):
     noticed: float
 
 
+def more_urgent(first: Trigger, second: Trigger) -> Trigger:
+    """Return the trigger that is served first."""
+    return min(first, second, key=_ORDER.__getitem__)
+
+
 class Settle:
-    """Holds changed paths until they are quiet."""
+    """Holds changed paths until they are quiet for ``quiet`` seconds, at most ``cap`` seconds from the notice."""
 
     def __init__(self, quiet: float, cap: float) -> None:
         self._quiet = quiet
@@ -38,13 +44,16 @@ class Settle:
         return len(self._waiting)
 
     def note(self, path: bytes, trigger: Trigger, now: float, age: float) -> None:
-        """Record that ``path`` differs; its last write was ``age`` seconds ago (less than 0: just now)."""
+        """Record that ``path`` differs; its last write was ``age`` seconds ago (less than 0: just now).
+
+        Notes of a path that waits already add up: the first notice, the latest write, the most urgent trigger.
+        """
         earlier = self._waiting.get(path)
         age = max(age, 0.0)
         self._waiting[path] = _Unsettled(
             noticed=earlier.noticed if earlier else now - age if age < _SOON else now,
             written=max(now - age, earlier.written if earlier else float("-inf")),
-            trigger=earlier.trigger if earlier else trigger,
+            trigger=more_urgent(earlier.trigger, trigger) if earlier else trigger,
         )
 
     def drop(self, path: bytes) -> None:

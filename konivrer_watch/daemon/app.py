@@ -92,15 +92,7 @@ class _App:
         self._throttle = Throttle(limits, meter.sample, self._recorder.record, _utc_now)
         settle = Settle(settings.debounce_ms / 1000, settings.debounce_max_ms / 1000)
         self._intake = Intake(bench, settle, self._inbox, queue, self._recorder, self._source.rebuild_nowait)
-        self._runner = Runner(
-            queue,
-            self._throttle,
-            bench.judge,
-            self._recorder,
-            self._inbox,
-            self._intake.unsettled,
-            self._intake.report_progress,
-        )
+        self._runner = Runner(queue, self._throttle, bench.judge, self._recorder, self._inbox, self._intake)
         self._service = Service(
             request.place.root,
             self._source.name,

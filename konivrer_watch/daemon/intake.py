@@ -102,6 +102,10 @@ class Intake:
         """Whether everything that was found has been judged."""
         return not (len(self._settle) or self._releasing or self._context_is_old) and self._queue.idle
 
+    def counts(self, path: bytes) -> bool:
+        """Whether a path is there, as far as is known, and any pass looks at it."""
+        return path in self.files and self._contexts.applies(path)
+
     def unsettled(self, entry: Settled) -> None:
         """Judge a file later: it changed while it was judged."""
         self._settle.note(entry.path, entry.trigger, anyio.current_time(), 0.0)
@@ -210,11 +214,8 @@ class Intake:
             now = anyio.current_time()
             queued = {entry.path for entry in ready}
             ready += [Settled(path, Trigger.CONFIGURATION, now) for path in stale if path not in queued]
-        counts = {
-            entry.path for entry in ready if entry.path in self.files and self._contexts.applies(entry.path)
-        }
-        self._queue.put_nowait([entry for entry in ready if entry.path in counts])
-        self._forget([entry.path for entry in ready if entry.path not in counts])
+        self._queue.put_nowait([entry for entry in ready if self.counts(entry.path)])
+        self._forget([entry.path for entry in ready if not self.counts(entry.path)])
         self._releasing = False
         self.report_progress()
 

@@ -40,10 +40,11 @@ class Queue:
         """Take up to ``limit`` paths of one urgency; empty where another lane was faster."""
         return self._agenda.take(limit)
 
-    def done(self, paths: Iterable[bytes]) -> None:
-        """End the run of these paths."""
-        self._agenda.done(paths)
+    def done(self, paths: Iterable[bytes]) -> frozenset[bytes]:
+        """End the run of these paths; return those that were dropped while they ran."""
+        dropped = self._agenda.done(paths)
         self._announce()
+        return dropped
 
     def drop(self, path: bytes) -> None:
         """Forget a path that is gone."""
@@ -52,7 +53,9 @@ class Queue:
     async def wait_work(self) -> None:
         """Return once a path waits that is not being judged already."""
         while not self._agenda.ready:
-            self._work = anyio.Event()
+            # All who wait do so on one event: a lane must not take another's call away.
+            if self._work.is_set():
+                self._work = anyio.Event()
             await self._work.wait()
 
     def _announce(self) -> None:

@@ -1,13 +1,12 @@
 """Takes batches from the queue, asks the throttle, has them judged, and records what came of it."""
 
-from collections.abc import Callable
-
 import anyio
 
 from konivrer_watch.core.model import Hint
 from konivrer_watch.core.settle import Settled
 from konivrer_watch.core.status import FilesJudged
 from konivrer_watch.daemon.inbox import Inbox
+from konivrer_watch.daemon.intake import Intake
 from konivrer_watch.daemon.judge import Judge
 from konivrer_watch.daemon.queue import Queue
 from konivrer_watch.daemon.recorder import Recorder
@@ -20,25 +19,17 @@ _LANES = 2
 
 
 class Runner:
-    """Runs until cancelled. ``unsettled`` hears of files that changed while they were judged."""
+    """Runs until cancelled."""
 
     def __init__(
-        self,
-        queue: Queue,
-        throttle: Throttle,
-        judge: Judge,
-        recorder: Recorder,
-        inbox: Inbox,
-        unsettled: Callable[[Settled], None],
-        drained: Callable[[], None],
+        self, queue: Queue, throttle: Throttle, judge: Judge, recorder: Recorder, inbox: Inbox, intake: Intake
     ) -> None:
         self._queue = queue
         self._throttle = throttle
         self._judge = judge
         self._recorder = recorder
         self._inbox = inbox
-        self._unsettled = unsettled
-        self._drained = drained
+        self._intake = intake
 
     async def run(self) -> None:
         """Serve the queue."""
@@ -56,10 +47,12 @@ class Runner:
 
     async def _serve(self, batch: list[Settled]) -> None:
         judged = await self._judge.judge(batch)
-        if judged.outcomes:
-            self._recorder.record(FilesJudged(judged.outcomes))
+        # A file that was removed while it was judged is forgotten already, and must not come back.
+        outcomes = tuple([outcome for outcome in judged.outcomes if self._intake.counts(outcome.path)])
+        if outcomes:
+            self._recorder.record(FilesJudged(outcomes))
         for entry in judged.again:
-            self._unsettled(entry)
+            self._intake.unsettled(entry)
         self._inbox.put_nowait([Hint(path) for path in judged.gone])
         self._queue.done([entry.path for entry in batch])
-        self._drained()
+        self._intake.report_progress()

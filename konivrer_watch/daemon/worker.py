@@ -1,6 +1,9 @@
 """The engine worker: a child process that judges one file at a time, and ends when its standard input does.
 
 It is started as ``python -I -m konivrer_watch.daemon.worker`` in ``/``: nothing a repository holds is importable.
+
+What runs out of memory is one pass on one file, and becomes a problem of that file; what kills the process is
+for the parent to see.
 """
 
 import ast
@@ -22,6 +25,18 @@ from konivrer_watch.passes.security.driver import SecurityEngine
 _PR_SET_PDEATHSIG = 1
 # Collecting after this many new objects keeps one large file's tree, not several, in memory.
 _GARBAGE = 100_000
+_TOO_MUCH = Verdict(
+    problem=Problem(
+        ProblemKind.QUARANTINED,
+        "needs more memory than an engine worker may use, or nests deeper than Python parses",
+        "split the file, or exclude it",
+    )
+)
+_NOT_SET_UP = Verdict(
+    problem=Problem(
+        ProblemKind.ENGINE, "no engine is configured for this pass", "correct the configuration of that pass"
+    )
+)
 
 
 class _Engines:
@@ -33,17 +48,27 @@ class _Engines:
 
     def judge(self, job: WorkerJob) -> WorkerAnswer:
         """Run the passes asked for on the same bytes and, where they parse, the same tree."""
-        tree = _parse(job.data)
+        try:
+            tree = _parse(job.data)
+        except MemoryError:
+            return WorkerAnswer(dict.fromkeys(job.passes, _TOO_MUCH), {})
         verdicts: dict[Pass, Verdict] = {}
         seconds: dict[Pass, float] = {}
         for pass_ in job.passes:
             started = time.perf_counter()
-            if pass_ is Pass.OPTIMIZE:
-                verdicts[pass_] = self._optimize.judge(job.data, tree)
-            elif pass_ is Pass.SECURITY and self._security is not None:
-                verdicts[pass_] = self._security.judge(job.path, job.data, tree)
+            try:
+                verdicts[pass_] = self._judge(pass_, job, tree)
+            except MemoryError:
+                verdicts[pass_] = _TOO_MUCH
             seconds[pass_] = time.perf_counter() - started
         return WorkerAnswer(verdicts, seconds)
+
+    def _judge(self, pass_: Pass, job: WorkerJob, tree: ast.Module | None) -> Verdict:
+        if pass_ is Pass.OPTIMIZE:
+            return self._optimize.judge(job.data, tree)
+        if pass_ is Pass.SECURITY and self._security is not None:
+            return self._security.judge(job.path, job.data, tree)
+        return _NOT_SET_UP
 
 
 def _parse(data: bytes) -> ast.Module | None:
@@ -52,31 +77,51 @@ def _parse(data: bytes) -> ast.Module | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return ast.parse(data)
-    except (SyntaxError, ValueError, RecursionError, MemoryError, LookupError):
+    except (SyntaxError, ValueError, RecursionError, LookupError):
         return None
 
 
-def _out_of_memory(job: WorkerJob) -> WorkerAnswer:
-    problem = Problem(
-        ProblemKind.QUARANTINED,
-        "needs more memory than an engine worker may use",
-        "split the file, or exclude it",
-    )
-    return WorkerAnswer({pass_: Verdict(problem=problem) for pass_ in job.passes}, {})
+def _encode(answer: WorkerAnswer) -> bytes:
+    """Encode an answer; a verdict that quotes what is no Unicode is replaced by a problem of that pass."""
+    try:
+        return encode(answer)
+    except UnicodeEncodeError:
+        verdicts = {pass_: _encodable(verdict) for pass_, verdict in answer.verdicts.items()}
+        return encode(WorkerAnswer(verdicts, answer.seconds))
 
 
-def _limit_memory(extra: int) -> None:
-    """Cap the address space at what is mapped now plus ``extra`` bytes, where the system tells what is mapped."""
+def _encodable(verdict: Verdict) -> Verdict:
+    try:
+        encode(verdict)
+    except UnicodeEncodeError as error:
+        message = f"what was found cannot be told: {error}"
+        hint = "write half surrogate pairs as escapes, or exclude the file"
+        return Verdict(problem=Problem(ProblemKind.ENGINE, message, hint))
+    return verdict
+
+
+def _mapped() -> int | None:
+    """Return how many bytes of address space are mapped; ``None`` where the system does not tell (macOS)."""
     try:
         with open("/proc/self/statm", "rb") as statm:
-            mapped = int(statm.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (mapped + extra, resource.RLIM_INFINITY))
-    except (OSError, ValueError):
-        return
+            return int(statm.read().split()[0]) * resource.getpagesize()
+    except OSError:
+        return None
+
+
+def _limit_memory(limit: int) -> None:
+    """Cap the address space at ``limit`` bytes, or at what whoever started us allows."""
+    _, allowed = resource.getrlimit(resource.RLIMIT_AS)
+    if allowed != resource.RLIM_INFINITY:
+        limit = min(limit, allowed)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, allowed))
 
 
 def _die_with_parent() -> None:
-    """Ask Linux to end this process with its parent, even in the middle of a job."""
+    """Ask Linux to end this process with its parent, even in the middle of a job.
+
+    Linux means the thread that started us, which on asyncio is the event loop's.
+    """
     if sys.platform == "linux":
         parent = os.getppid()
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -101,20 +146,20 @@ def main() -> None:
     # What an engine prints must not end up between two frames.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     engines: _Engines | None = None
+    # Measured once: a limit counted from what earlier jobs left mapped would grow with each setup.
+    baseline = _mapped()
     gc.disable()
     gc.freeze()
     while (body := _receive(source)) is not None:
         request = decode_request(body)
         if isinstance(request, WorkerSetup):
             engines = _Engines(request)
-            _limit_memory(request.memory_bytes)
+            if baseline is not None:
+                _limit_memory(baseline + request.memory_bytes)
             continue
         if engines is None:
             break
-        try:
-            answer = encode(engines.judge(request))
-        except MemoryError:
-            answer = encode(_out_of_memory(request))
+        answer = _encode(engines.judge(request))
         del request, body
         if gc.get_count()[0] > _GARBAGE:
             gc.collect()

@@ -13,12 +13,12 @@ from konivrer_watch.report.verdicts import FileCounts, Report, Timing, in_order
 _encoder = msgspec.json.Encoder()
 
 
-class FindingJson(msgspec.Struct, frozen=True):
+class FindingJson(msgspec.Struct, frozen=True, kw_only=True):
     """A finding with its path. ``path_b64`` is there only if the path is no valid UTF-8, the last
     three only where the pass gives them."""
 
     path: str
-    path_b64: str | UnsetType
+    path_b64: str | UnsetType = UNSET
     line: int
     column: int
     end_line: int
@@ -31,16 +31,16 @@ class FindingJson(msgspec.Struct, frozen=True):
     url: str | None
     fix: Fix | None
     evidence: str | None
-    severity: str | UnsetType
-    confidence: str | UnsetType
-    cell: int | UnsetType
+    severity: str | UnsetType = UNSET
+    confidence: str | UnsetType = UNSET
+    cell: int | UnsetType = UNSET
 
 
-class ProblemJson(msgspec.Struct, frozen=True):
+class ProblemJson(msgspec.Struct, frozen=True, kw_only=True):
     """A question without an answer. ``pass`` is null where the problem concerns every pass."""
 
     path: str
-    path_b64: str | UnsetType
+    path_b64: str | UnsetType = UNSET
     pass_: Pass | None = msgspec.field(name="pass")
     message: str
     hint: str
@@ -96,7 +96,13 @@ def findings_json(findings: Iterable[tuple[bytes, Finding]]) -> list[FindingJson
 
 def problem_json(path: bytes, pass_: Pass | None, problem: Problem) -> ProblemJson:
     """One problem in the shape that ``encode`` writes."""
-    return ProblemJson(path_text(path), path_b64(path), pass_, problem.message, problem.hint)
+    return ProblemJson(
+        path=path_text(path),
+        path_b64=path_b64(path),
+        pass_=pass_,
+        message=problem.message,
+        hint=problem.hint,
+    )
 
 
 def path_b64(path: bytes) -> str | UnsetType:

@@ -9,6 +9,8 @@ from konivrer_watch.core.model import Level
 from konivrer_watch.report.json import FindingJson, ProblemJson
 from konivrer_watch.report.text import count, escape
 
+_PROBLEMS_SHOWN = 10
+
 
 class QueueReport(msgspec.Struct, frozen=True):
     """How many files wait, and how many are being judged."""
@@ -110,15 +112,25 @@ def stopped(root: str) -> StatusReport:
     )
 
 
+def unanswered(root: str, reason: str) -> StatusReport:
+    """Return the status of a root whose service is there and gives no usable answer."""
+    return StatusReport(
+        root=root, state="failed", healthy=False, reason=reason, findings=dict.fromkeys(Level, 0)
+    )
+
+
 def status_text(report: StatusReport) -> str:
     """Return the status as a person reads it."""
     if report.state == "stopped":
         return escape(f"{report.root}: stopped; start it with 'konivrer-watch {report.root}'")
     health = "healthy" if report.healthy else "NOT HEALTHY"
+    head = f"{report.root}: {report.state}, {health}" + (f": {report.reason}" if report.reason else "")
+    if report.pid is None:
+        return escape(head)
     lines = [
-        escape(f"{report.root}: {report.state}, {health}" + (f": {report.reason}" if report.reason else "")),
+        head,
         f"  process    {report.pid} ({report.launcher}), up {_span(report.uptime_s)}",
-        f"  as of      {report.as_of or 'not checked yet'}{'' if report.complete else ', incomplete'}",
+        f"  as of      {_as_of(report)}",
         f"  queue      {report.queue.waiting:,} waiting, {report.queue.running:,} running",
         "  findings   " + ", ".join([count(number, level) for level, number in report.findings.items()]),
         f"  load       {_percent(report.load.cpu_percent)} CPU and {_percent(report.load.memory_percent)} memory "
@@ -127,12 +139,26 @@ def status_text(report: StatusReport) -> str:
         + (f", {report.watch.degraded}" if report.watch.degraded else ""),
         f"  memory     {report.memory_mb.daemon} MB, engines {report.memory_mb.engines} MB",
     ]
-    lines += [
-        f"  problem    {problem.path}: {problem.message}; {problem.hint}" for problem in report.problems[:10]
-    ]
-    if len(report.problems) > 10:
-        lines.append(f"             and {len(report.problems) - 10:,} more")
+    lines += [f"  problem    {_problem(problem)}" for problem in report.problems[:_PROBLEMS_SHOWN]]
+    if len(report.problems) > _PROBLEMS_SHOWN:
+        lines.append(f"             and {len(report.problems) - _PROBLEMS_SHOWN:,} more")
+    if report.findings_list is not UNSET:
+        lines += [_finding(finding) for finding in report.findings_list]
     return "\n".join([escape(line) for line in lines])
+
+
+def _as_of(report: StatusReport) -> str:
+    late = "; NOT IN SYNC: the time given was not enough" if report.synced is False else ""
+    return f"{report.as_of or 'not checked yet'}{'' if report.complete else ', incomplete'}{late}"
+
+
+def _problem(problem: ProblemJson) -> str:
+    subject = f"{problem.path}: " if problem.path else ""
+    return f"{subject}{problem.message}; {problem.hint}"
+
+
+def _finding(finding: FindingJson) -> str:
+    return f"{finding.path}:{finding.line}:{finding.column}: {finding.code} {finding.message}"
 
 
 def _percent(value: float | None) -> str:

@@ -9,6 +9,14 @@ import msgspec
 from konivrer_watch.core.model import Signature
 
 
+class TooLargeError(Exception):
+    """The file is larger than the limit."""
+
+
+class UnstableError(Exception):
+    """The file was written while it was read."""
+
+
 class FileBytes(msgspec.Struct, frozen=True):
     """A file's whole content with the signature it had while it was read.
 
@@ -26,15 +34,9 @@ class FileBytes(msgspec.Struct, frozen=True):
         return sha256(self.data).digest()
 
 
-class TooLargeError(Exception):
-    """The file is larger than the limit."""
-
-
-class UnstableError(Exception):
-    """The file was written while it was read."""
-
-
 _RACY_NS = 2_000_000_000
+# O_NONBLOCK: a path that became a FIFO must not hang us.
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
 def signature_of(status: os.stat_result) -> Signature:
@@ -52,45 +54,59 @@ def stat_file(root: bytes, path: bytes) -> Signature | None:
 
 
 def is_settled(signature: Signature, now_ns: int) -> bool:
-    """Whether the file's last change lies far enough behind ``now_ns`` (wall clock) for its times to be trusted."""
-    return max(signature.mtime_ns, signature.ctime_ns) < now_ns - _RACY_NS
+    """Whether the file's last change lies far enough behind ``now_ns`` (wall clock) for its times to be trusted.
+
+    A modification time in the future was set by hand and says nothing; the change time cannot be set.
+    """
+    return signature.ctime_ns < now_ns - _RACY_NS and not -_RACY_NS <= signature.mtime_ns - now_ns <= _RACY_NS
 
 
 def read_file(root: bytes, path: bytes, limit: int, now_ns: int) -> FileBytes:
     """Read a regular file of at most ``limit`` bytes.
 
     Raises ``TooLargeError``, ``UnstableError``, or ``OSError`` where it cannot be opened, is no regular file or leads
-    out of the root.
+    out of the root, by itself or by a folder on its way.
     """
     full = os.path.join(root, path)
-    # O_NONBLOCK: a path that became a FIFO must not hang us.
-    descriptor = os.open(full, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    descriptor = os.open(full, _READ)
     try:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
             raise OSError("not a regular file")
-        if os.path.islink(full) and not _inside(root, full):
+        if not _inside(root, _place(descriptor, full)):
             raise OSError("a link out of the root")
         if before.st_size > limit:
             raise TooLargeError
-        parts: list[bytes] = []
-        left = limit + 1
-        while left > 0 and (part := os.read(descriptor, min(left, 1 << 20))):
-            parts.append(part)
-            left -= len(part)
-        if left <= 0:
+        data = _read(descriptor, limit + 1)
+        if len(data) > limit:
             raise TooLargeError
         signature = signature_of(os.fstat(descriptor))
     finally:
         os.close(descriptor)
-    if signature != signature_of(before) or sum(map(len, parts)) != signature.size:
+    if signature != signature_of(before) or len(data) != signature.size:
         raise UnstableError
-    return FileBytes(b"".join(parts), signature, is_settled(signature, now_ns))
+    return FileBytes(data, signature, is_settled(signature, now_ns))
 
 
-def _inside(root: bytes, full: bytes) -> bool:
-    real = os.path.realpath(full)
-    return real.startswith(os.path.realpath(root).rstrip(b"/") + b"/")
+def _read(descriptor: int, limit: int) -> bytes:
+    """Return the first ``limit`` bytes, or all where there are fewer."""
+    parts: list[bytes] = []
+    while limit > 0 and (part := os.read(descriptor, min(limit, 1 << 20))):
+        parts.append(part)
+        limit -= len(part)
+    return b"".join(parts)
+
+
+def _place(descriptor: int, full: bytes) -> bytes:
+    """Return where an open file is, free of links: Linux knows, elsewhere its path is followed once more."""
+    try:
+        return os.readlink(b"/proc/self/fd/%d" % descriptor)
+    except OSError:
+        return os.path.realpath(full)
+
+
+def _inside(root: bytes, place: bytes) -> bool:
+    return any(place.startswith(each.rstrip(b"/") + b"/") for each in (root, os.path.realpath(root)))
 
 
 def read_optional(path: bytes, limit: int = 1 << 20) -> bytes | None:
@@ -99,22 +115,29 @@ def read_optional(path: bytes, limit: int = 1 << 20) -> bytes | None:
     What is longer than ``limit`` bytes is cut: no configuration is, and the engine that reads it whole will say so.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        descriptor = os.open(path, _READ)
     except (OSError, ValueError):
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-        try:
-            return file.read(limit)
-        except OSError:
-            return None
+    try:
+        return _read(descriptor, limit) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
 
 
 def list_directory(path: bytes) -> frozenset[bytes]:
     """Return the names in a directory, folders' with a trailing ``/``, links followed; none where it cannot be read."""
     try:
         with os.scandir(path) as entries:
-            return frozenset([entry.name + b"/" if entry.is_dir() else entry.name for entry in entries])
-    except OSError:
+            return frozenset([entry.name + b"/" if _is_folder(entry) else entry.name for entry in entries])
+    except (OSError, ValueError):
         return frozenset()
+
+
+def _is_folder(entry: os.DirEntry[bytes]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A loop of links, or a folder that may not be entered.
+        return False

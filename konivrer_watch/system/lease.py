@@ -20,17 +20,30 @@ def hold_lease(path: Path, holder: str) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StopError(f"the lock {path} cannot be made: {error.strerror}; is its folder yours?") from error
-    with os.fdopen(descriptor, "r+") as file:
+    try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LeaseHeldError(
-                f"this folder is watched already, by {file.read(200) or 'another process'}"
+                f"this folder is watched already, by {_holder(descriptor)}; stop that one first"
             ) from None
         except OSError as error:
-            raise StopError(f"the lock {path} cannot be taken: {error.strerror}") from error
+            raise StopError(
+                f"the lock {path} cannot be taken: {error.strerror}; the state folder must be on a local disk"
+            ) from error
+        # Without room for the name the lock holds all the same.
         with suppress(OSError):
-            file.truncate(0)
-            file.write(holder)
-            file.flush()
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, holder.encode(), 0)
         yield
+    finally:
+        os.close(descriptor)
+
+
+def _holder(descriptor: int) -> str:
+    """Return what the lock's file says, fit for a terminal."""
+    try:
+        text = os.pread(descriptor, 200, 0).decode("utf-8", "replace")
+    except OSError:
+        text = ""
+    return "".join([character for character in text if character.isprintable()]) or "another process"

@@ -16,6 +16,8 @@ from konivrer_watch.core.model import Hint
 # Milliseconds between two looks at the native queue: half of it is added to a save on average, and each look costs
 # idle CPU (50: 0.2 % of a core, 5: 1.1 %).
 _STEP_MS = 30
+# After this many milliseconds of silence the root is looked at: one that was replaced is silent for ever.
+_LOOK_MS = 2_000
 # A source that lasts this long after a failure is sound again.
 _RECOVERED_SECONDS = 60.0
 _BACKOFF_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -75,15 +77,22 @@ class PortableSource:
         return failure
 
     async def _listen(self, stop: anyio.Event) -> None:
+        watched = _identity(self._root)
+        # Its polling compares whole seconds and misses saves; where there are no events, sweeps are better.
         changes = awatch(
             os.fsdecode(self._root),
             watch_filter=None,
             stop_event=stop,
             step=_STEP_MS,
             debounce=10 * _STEP_MS,
+            rust_timeout=_LOOK_MS,
+            yield_on_timeout=True,
+            force_polling=False,
             ignore_permission_denied=True,
         )
         async for batch in changes:
+            if not batch and _identity(self._root) != watched:
+                raise FileNotFoundError(f"{os.fsdecode(self._root)!r} was removed or replaced")
             self._hint([Hint(path) for _, name in batch if (path := self._relative(name)) is not None])
 
     async def _recover(self) -> None:
@@ -106,6 +115,14 @@ async def _set_when_cancelled(stop: anyio.Event) -> None:
         await anyio.sleep_forever()
     finally:
         stop.set()
+
+
+def _identity(root: bytes) -> tuple[int, int] | None:
+    try:
+        status = os.stat(root)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _first_message(group: BaseExceptionGroup[BaseException]) -> str:

@@ -4,8 +4,8 @@ The pool knows nothing of what is asked. A child that dies or goes silent costs 
 the others; it is replaced at the next request.
 """
 
-import math
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -22,7 +22,7 @@ _ANSWER_LIMIT = 64 << 20
 class _Worker:
     def __init__(self, process: Process, setup: bytes) -> None:
         if process.stdin is None or process.stdout is None:
-            raise EngineDiedError("an engine worker has no pipes")
+            raise EngineDiedError("has no pipes")
         self.process = process
         self.setup = setup
         self._requests = process.stdin
@@ -34,7 +34,7 @@ class _Worker:
     async def hear(self) -> bytes:
         length = int.from_bytes(await self._answers.receive_exactly(4), "big")
         if length > _ANSWER_LIMIT:
-            raise EngineDiedError(f"an engine worker announced an answer of {length} bytes")
+            raise EngineDiedError(f"announced an answer of {length} bytes")
         return await self._answers.receive_exactly(length)
 
 
@@ -59,18 +59,20 @@ class Workers:
         """Process ids of the living children."""
         return [worker.process.pid for worker in self._all]
 
-    async def ask(self, frame: bytes) -> bytes:
-        """Return a child's answer.
+    async def ask(self, frame: bytes, setup: bytes | None = None) -> bytes:
+        """Return a child's answer, given under ``setup`` or, without one, under what was configured last.
 
-        Raises ``EngineDiedError`` where the child ended first, ``EngineSilentError`` past the deadline.
+        Raises ``EngineDiedError`` where the child ended first, ``EngineSilentError`` past the deadline. Their words
+        follow on "the engine worker".
         """
         async with self._slots:
             worker = await self._borrow()
             try:
                 with anyio.fail_after(self._deadline):
-                    if worker.setup != self._setup:
-                        worker.setup = self._setup
-                        await worker.tell(self._setup)
+                    wanted = self._setup if setup is None else setup
+                    if worker.setup != wanted:
+                        worker.setup = wanted
+                        await worker.tell(wanted)
                     await worker.tell(frame)
                     answer = await worker.hear()
             except TimeoutError:
@@ -97,14 +99,21 @@ class Workers:
             if worker.process.returncode is None:
                 return worker
             await self._end(worker)
-        try:
-            process = await anyio.open_process(
-                self._command, stdin=-1, stdout=-1, stderr=-3, cwd="/", start_new_session=True
-            )
-        except OSError as error:
-            raise EngineDiedError(f"an engine worker could not be started: {error}") from error
-        worker = _Worker(process, b"")
-        self._all.add(worker)
+        # A start that is cancelled half-way would leave a child that nobody knows.
+        with anyio.CancelScope(shield=True):
+            try:
+                process = await anyio.open_process(
+                    self._command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    cwd="/",
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise EngineDiedError(f"could not be started: {error}") from error
+            worker = _Worker(process, b"")
+            self._all.add(worker)
         return worker
 
     async def _end(self, worker: _Worker) -> int | None:
@@ -128,7 +137,7 @@ class Workers:
 
 
 @asynccontextmanager
-async def open_workers(module: str, size: int, deadline: float = math.inf) -> AsyncIterator[Workers]:
+async def open_workers(module: str, size: int, deadline: float) -> AsyncIterator[Workers]:
     """Run a pool of ``python -I -m module`` for the length of the block."""
     workers = Workers((sys.executable, "-I", "-m", module), size, deadline)
     try:

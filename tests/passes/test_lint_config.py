@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from konivrer_watch.passes.lint.config import LintProfile
-from konivrer_watch.passes.lint.settings_file import expand, minimum_version, read_settings_file
-from tests.ruff_tree import PACK, configurations, environment, run_ruff, write
+from konivrer_watch.passes.lint.settings_file import (
+    expand,
+    minimum_version,
+    read_settings_file,
+    user_level_files,
+)
+from tests.ruff_tree import PACK, RUFF, configurations, environment, run_ruff, write
 
 CHOICES: dict[str, list[str | None]] = {
     "home/.config/ruff/ruff.toml": [None, "line-length = 70", "line-length = 71\ntarget-version = 'py39'"],
@@ -172,6 +178,19 @@ def test_paths_are_expanded_as_ruff_expands_them(tmp_path: Path, text: str) -> N
     ended = run_ruff(tmp_path, tmp_path, "--show-settings", "m.py")
     assert (path is None) == (ended.returncode == 2), ended.stderr
     assert path is None or b"linter.line_length = 99" in ended.stdout
+
+
+@pytest.mark.parametrize("xdg", [None, "", "relative", "{home}/elsewhere"])
+def test_the_user_level_folder_is_ruffs(tmp_path: Path, xdg: str | None) -> None:
+    environ = {"HOME": os.fspath(tmp_path)}
+    if xdg is not None:
+        environ["XDG_CONFIG_HOME"] = xdg.format(home=tmp_path)
+    write(tmp_path, {"tree/m.py": "", "elsewhere/ruff/ruff.toml": "", ".config/ruff/ruff.toml": ""})
+    command = [os.fspath(RUFF), "check", "--no-cache", "--show-settings", "m.py"]
+    told = subprocess.run(command, cwd=tmp_path / "tree", env=environ, capture_output=True, check=True).stdout
+    found = next(path for path in user_level_files(environ) if Path(os.fsdecode(path)).is_file())
+    assert b'Settings path: "%b"' % found in told
+    assert user_level_files({}) == ()
 
 
 @given(st.binary() | st.text().map(str.encode))

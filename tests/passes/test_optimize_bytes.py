@@ -4,6 +4,7 @@ import ast
 import encodings.aliases
 import time
 import warnings
+from bisect import bisect_left
 
 import pytest
 from hypothesis import given, settings
@@ -48,9 +49,11 @@ READ = [
 def test_places_are_code_points_and_edits_fit_whatever_the_encoding(
     encoding: str, text: str, line: int
 ) -> None:
-    verdict = ENGINE.judge(text.encode(encoding))
+    data = text.encode(encoding)
+    verdict = ENGINE.judge(data)
     (finding,) = verdict.findings
     assert verdict.problem is None
+    assert ENGINE.judge(data, ast.parse(data)) == verdict
     content = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")[line - 1]
     start = content.index("tuple")
     assert (finding.line, finding.column) == (line, start + 1)
@@ -127,6 +130,16 @@ def test_nesting_that_the_interpreter_still_reads_is_judged() -> None:
     verdict = ENGINE.judge(nested.encode())
     assert len(verdict.findings) == 80
     assert len(edits_of(verdict)) == 1
+
+
+def test_nesting_that_only_the_whole_file_survives_is_judged_without_an_error() -> None:
+    def verdict(depth: int) -> Verdict:
+        return ENGINE.judge(f"r = tuple({'-' * depth}x for x in xs)".encode())
+
+    beyond = bisect_left(range(20_000), True, key=lambda depth: verdict(depth).problem is not None)
+    assert 100 < beyond < 20_000
+    counts = {len(verdict(depth).findings) for depth in range(beyond - 40, beyond)}
+    assert counts == {1}
 
 
 def test_invalid_escapes_and_odd_literals_warn_no_one() -> None:

@@ -5,9 +5,10 @@ import io
 import re
 import tokenize
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -216,6 +217,30 @@ def test_nested_matches_are_rewritten_from_the_outside_in() -> None:
     thrice = apply_edits(twice, edits_of(ENGINE.judge(twice.encode())))
     assert thrice == "r = tuple([{[z for z in y] for y in x} for x in xs])\n"
     assert ENGINE.judge(thrice.encode()) == Verdict()
+
+
+def test_a_comment_beside_a_match_does_not_stand_in_its_way() -> None:
+    text = "# before\nr = tuple('#' for x in xs)  # after\n"
+    after = apply_edits(text, edits_of(ENGINE.judge(text.encode())))
+    assert after == "# before\nr = tuple(['#' for x in xs])  # after\n"
+
+
+def broken_tokenizer(_: object) -> Iterator[tokenize.TokenInfo]:
+    raise tokenize.TokenError("no")
+
+
+def shifted_tokenizer(_: object) -> Iterator[tokenize.TokenInfo]:
+    yield tokenize.TokenInfo(tokenize.COMMENT, "# c", (1, 0), (1, 3), "")
+
+
+@pytest.mark.parametrize("tokenizer", [broken_tokenizer, shifted_tokenizer])
+def test_comments_that_the_tokenizer_cannot_place_are_kept_by_refusing(
+    tokenizer: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokenize, "generate_tokens", tokenizer)
+    (finding,) = ENGINE.judge(b"r = tuple(x for x in xs  # c\n)").findings
+    assert finding.fix is None
+    assert finding.message.endswith("; not rewritten: the comments in it cannot be told apart")
 
 
 def test_words_beside_an_edit_stay_apart() -> None:

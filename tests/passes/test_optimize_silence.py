@@ -109,6 +109,12 @@ def test_the_digest_forgets_order_and_file_names() -> None:
         assert OptimizeEngine(renamed, OptimizeSettings()).digest == wanted
 
 
+def test_the_digest_forgets_order_and_repetition_of_selectors() -> None:
+    one = OptimizeEngine(RULES, OptimizeSettings(select=("OPT101", "OPT102")))
+    other = OptimizeEngine(RULES, OptimizeSettings(select=("OPT102", "OPT101", "OPT102")))
+    assert one.digest == other.digest
+
+
 def test_judging_leaves_the_digest_and_later_verdicts_alone() -> None:
     judge = OptimizeEngine(RULES, OptimizeSettings())
     before = (judge.digest, judge.judge(HIT.encode()))

@@ -1,6 +1,5 @@
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,6 +56,7 @@ def test_a_worktree_has_a_git_directory_of_its_own_and_shares_the_common_one(
 
 def test_a_git_file_with_a_relative_path_is_followed(repository: Path, environment: dict[str, str]) -> None:
     module = repository / "module"
+    (repository / ".git/modules").mkdir()
     run(
         environment,
         repository,
@@ -175,18 +175,12 @@ def test_variables_that_name_another_repository_are_not_passed_on(
     assert excludes(repository, environment | misleading | {"GIT_CONFIG_VALUE_0": "/other"}) == "/mine"
 
 
-@pytest.fixture
-def foreign(repository: Path) -> Iterator[Path]:
-    os.chown(repository, 12345, 12345)
-    os.chown(repository / ".git", 12345, 12345)
-    yield repository
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory to another user")
-def test_a_tree_of_another_owner_is_read_too(foreign: Path, environment: dict[str, str]) -> None:
-    with (foreign / ".git/config").open("a") as config:
-        config.write("[core]\n\texcludesFile = /mine\n")
-    assert excludes(foreign, environment) == "/mine"
+def test_a_tree_of_another_owner_is_read_too(repository: Path, environment: dict[str, str]) -> None:
+    run(environment, repository, "config", "core.excludesFile", "/mine")
+    for path in (repository, repository / ".git", repository / ".git/config"):
+        os.chown(path, 12345, 12345)
+    assert excludes(repository, environment) == "/mine"
 
 
 def plant(repository: Path, program: Path) -> Path:

@@ -10,7 +10,7 @@ from konivrer_watch.system.scan import ScanScope, dispose, scan
 from tests.system.ignore_trees import Repository, Tree, is_regular, trees
 
 EFFORT = settings(
-    max_examples=100, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 
 

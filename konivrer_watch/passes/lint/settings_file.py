@@ -139,6 +139,17 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
     return _VARIABLE.sub(value, text)
 
 
+def user_level_files(environment: Mapping[str, str]) -> tuple[bytes, ...]:
+    """Return where ruff looks for settings of the user, first found wins (``find_user_settings_toml``)."""
+    folder = environment.get("XDG_CONFIG_HOME", "")
+    if not folder.startswith("/"):
+        if not environment.get("HOME"):
+            return ()
+        folder = environment["HOME"] + "/.config"
+    names = (".ruff.toml", "ruff.toml", "pyproject.toml")
+    return tuple([f"{folder}/ruff/{name}".encode(errors="surrogateescape") for name in names])
+
+
 def canonical(value: object) -> bytes:
     """Return bytes that are equal exactly for equal TOML values, whatever their layout."""
     return msgspec.json.encode(value, order="deterministic")

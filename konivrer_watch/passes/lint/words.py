@@ -12,10 +12,13 @@ _DOTTED = rb"%b(?:%b*\.%b*%b)*" % (_NAME, _GAP, _GAP, _NAME)
 _ALIAS = rb"%b+as%b+%b" % (_GAP, _GAP, _NAME)
 _LIST = rb"%b(?:%b)?(?:%b*,%b*%b(?:%b)?)*" % (_DOTTED, _ALIAS, _GAP, _GAP, _DOTTED, _ALIAS)
 # A relative ``from`` is consumed with its ``import``, so that what it takes is not mistaken for modules.
-_RELATIVE = rb"from%b*\.(?:[^;#\r\n\\]|\\\r?\n|\\\r)*?\bimport\b" % _GAP
-_ABSOLUTE = rb"from%b+(%b)%b+import\b" % (_GAP, _DOTTED, _GAP)
+_RELATIVE = rb"%b*\.(?:[^;#\r\n\\]|\\\r?\n|\\\r)*?\bimport\b" % _GAP
+_ABSOLUTE = rb"%b+(%b)%b+import\b" % (_GAP, _DOTTED, _GAP)
+# The look behind comes after the first letters, so that the search can leap to them.
+_BEHIND = rb"(?<![A-Za-z0-9_\x80-\xff]%b)"
 _STATEMENT = re.compile(
-    rb"(?<![A-Za-z0-9_\x80-\xff])(?:%b|%b|import%b+(%b))" % (_RELATIVE, _ABSOLUTE, _GAP, _LIST)
+    rb"from%b(?:%b|%b)|import%b%b+(%b)"
+    % (_BEHIND % b"from", _RELATIVE, _ABSOLUTE, _BEHIND % b"import", _GAP, _LIST)
 )
 _ALIASES = re.compile(_ALIAS)
 _GAPS = re.compile(_GAP)

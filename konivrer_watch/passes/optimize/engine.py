@@ -70,7 +70,7 @@ class OptimizeEngine:
         """
         try:
             source = Source.decode(data)
-            parsed = tree if tree is not None and source.is_utf8 else source.parse()
+            parsed = source.parse() if tree is None else tree
         except SyntaxError as error:
             place = f"line {error.lineno}: " if error.lineno else ""
             return _unparsable(f"{place}{error.msg}")

@@ -75,7 +75,7 @@ def same(left: object, right: object) -> bool:
             if len(one) != len(other):
                 return False
             pairs.extend(zip(one, other, strict=True))
-        elif not _equal(one, other):
+        elif one != other:
             return False
     return True
 
@@ -134,9 +134,4 @@ def _matches(pattern: object, node: object, captures: Captures) -> bool:
         return len(pattern) == len(node) and all(
             _matches(part, other, captures) for part, other in zip(pattern, node, strict=True)
         )
-    return _equal(pattern, node)
-
-
-def _equal(left: object, right: object) -> bool:
-    # 0.0 equals -0.0 and NaN differs from itself: only the text of a number tells which literal it is.
-    return repr(left) == repr(right) if isinstance(left, float | complex) else left == right
+    return pattern == node

@@ -13,7 +13,6 @@ from itertools import accumulate
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _HEAD = re.compile(rb"(?:[^\r\n]*(?:\r\n|\r|\n)?){2}")
 _BREAK = re.compile(rb"\r\n|\r|\n")
-_UTF8 = frozenset({"utf-8", "utf-8-sig"})
 _CONTINUATION = bytes(range(0x80, 0xC0))
 _NOT_ASCII = bytes(range(0x80, 0x100))
 _BLOCK = 4096
@@ -25,9 +24,8 @@ class Source:
     A byte order mark is not part of the text and takes no column. A form feed takes one.
     """
 
-    def __init__(self, text: str, encoding: str = "utf-8") -> None:
+    def __init__(self, text: str) -> None:
         self.text = text
-        self.encoding = encoding
         self._ascii = text.isascii()
 
     @classmethod
@@ -41,16 +39,11 @@ class Source:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return cls(data.decode(encoding), encoding)
+                return cls(data.decode(encoding))
         except UnicodeDecodeError as error:
             line = len(_BREAK.findall(error.object, 0, error.start)) + 1
             wrong = error.object[error.start : error.start + 1].hex()
             raise ValueError(f"line {line}: byte 0x{wrong} is not {encoding.removesuffix('-sig')}") from error
-
-    @property
-    def is_utf8(self) -> bool:
-        """Whether a tree that someone made from the bytes surely has this text's columns."""
-        return self.encoding in _UTF8
 
     @property
     def is_ascii(self) -> bool:

@@ -12,26 +12,39 @@ _FAULT_HINT = (
 )
 
 
+class _Results(list[Any]):
+    """What a tester appends its issues to. Notes the node that its visitor is at, without a call between them."""
+
+    def __init__(self, visitor: Any) -> None:
+        super().__init__()
+        self.nodes: list[Any] = []
+        self._visitor = visitor
+
+    def append(self, issue: Any) -> None:
+        self.nodes.append(self._visitor.context.get("node"))
+        super().append(issue)
+
+
 class Record:
     """Listens to one tester. Also serves as bandit's metrics, of which only what was silenced matters."""
 
     def __init__(self) -> None:
         self.suppressed = 0
-        self._found: list[tuple[Any, Any]] = []
+        self._results: _Results | None = None
         self._faults: list[str] = []
 
-    def listen(self, tester: Any) -> None:
-        """Have a ``BanditTester`` report results with their nodes, and failed tests, here."""
-        run_tests = tester.run_tests
+    def listen(self, visitor: Any) -> None:
+        """Have the tester of a ``BanditNodeVisitor`` report issues and failed tests here.
 
-        def run_and_note(context: dict[str, Any], check: str) -> Any:
-            before = len(tester.results)
-            scores = run_tests(context, check)
-            self._found.extend((issue, context.get("node")) for issue in tester.results[before:])
-            return scores
+        The visitor's ``context`` is to be the one that is tested.
+        """
+        self._results = visitor.tester.results = _Results(visitor)
+        visitor.tester.report_error = self._fault
 
-        tester.run_tests = run_and_note
-        tester.report_error = self._fault
+    @property
+    def found(self) -> list[tuple[Any, Any]]:
+        """The issues and the node of each, ``None`` for one of the whole file, in the order of the visit."""
+        return [] if self._results is None else list(zip(self._results, self._results.nodes, strict=True))
 
     def note_nosec(self, num: int = 1) -> None:
         """Count a result that a bare ``# nosec`` silenced."""
@@ -47,7 +60,7 @@ class Record:
 
     def verdict(self, source: Source, url: Callable[[str], str]) -> Verdict:
         """Return what was found, in order, with columns in code points of ``source``."""
-        findings = [_finding(issue, node, source, url(issue.test_id)) for issue, node in self._found]
+        findings = [_finding(issue, node, source, url(issue.test_id)) for issue, node in self.found]
         return Verdict(
             findings=tuple(sorted(findings, key=lambda finding: finding.order)),
             suppressed=self.suppressed,

@@ -6,13 +6,13 @@ result, ``# nosec`` and the counts are its work. What is left out, and why that 
 - nodes of a type that no plugin checks: bandit only builds a context for them;
 - line ranges, unless there is a result: only results and ``# nosec`` read them;
 - the blacklist of calls, unless the name is on it: a look-up instead of a comparison with each entry;
-- the search of each import for a part of a name, which eight tests make at every call: one search in all.
+- the search of all imports for a part of a name, made several times at every call: once for each part.
 
 Order, parents and siblings are those of bandit 1.9 ``core/node_visitor.py`` ``generic_visit``.
 """
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import zip_longest
 from typing import Any, TypeAlias
 
@@ -75,9 +75,10 @@ class _Probe:
         self._plain = tuple(test for test in tests if not hasattr(test, "_config"))
         self._configured = tuple((test, test._config) for test in tests if hasattr(test, "_config"))
 
-    def stirs(self, raw: dict[str, Any]) -> bool:
+    def stirs(self, raw: dict[str, Any], imports: "_Imports") -> bool:
         """Whether a test has a result in this context, or fails."""
         context = Context(raw)
+        context.is_module_imported_like = imports.like
         try:
             for test in self._plain:
                 if test(context) is not None:
@@ -91,25 +92,22 @@ class _Probe:
 
 
 class _Imports:
-    """The names a file has imported so far, as the tests that are only probed see them.
-
-    Iterated over, it is all of them in one line each: ``is_module_imported_like`` looks for a part of a
-    name, and no part it looks for spans two.
-    """
+    """Answers, for the names a file has imported so far, whether a text is part of any; and remembers."""
 
     def __init__(self, names: set[str]) -> None:
         self._names = names
-        self._joined = ""
         self._count = 0
+        self._answers: dict[str, bool] = {}
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._names
-
-    def __iter__(self) -> Iterator[str]:
+    def like(self, module: str) -> bool:
+        """Whether ``module`` is part of an imported name, as ``Context.is_module_imported_like``."""
         if len(self._names) != self._count:
             self._count = len(self._names)
-            self._joined = "\n".join(self._names)
-        yield self._joined
+            self._answers.clear()
+        answer = self._answers.get(module)
+        if answer is None:
+            answer = self._answers[module] = any(module in name for name in self._names)
+        return answer
 
 
 class Walk:
@@ -119,9 +117,11 @@ class Walk:
         self._visitor = visitor
         self._run_tests = visitor.tester.run_tests
         self._tests = tests
+        self._imports = _Imports(visitor.imports)
+        self._linked: list[Any] = []
         self._aliases: dict[str, str] = visitor.import_aliases
         self._shared = {
-            "imports": _Imports(visitor.imports),
+            "imports": visitor.imports,
             "import_aliases": visitor.import_aliases,
             "filename": visitor.fname,
             "file_data": visitor.fdata,
@@ -141,9 +141,18 @@ class Walk:
             elif isinstance(value, ast.AST) and not isinstance(value, _BARE):
                 self._visit(value, node, None, depth)
 
+    def unlink(self) -> None:
+        """Take the parents from the nodes again, so that the tree goes with its last reference.
+
+        Left to the garbage collector, that takes as long as the visit.
+        """
+        for node in self._linked:
+            node._bandit_parent = None
+
     def _visit(self, node: Any, parent: ast.AST, sibling: object, depth: int) -> None:
         node._bandit_parent = parent
         node._bandit_sibling = sibling
+        self._linked.append(node)
         kind = type(node)
         if kind is ast.Name:
             return
@@ -164,7 +173,7 @@ class Walk:
         name = utils.get_call_name(node, self._aliases)
         raw = self._context(node)
         raw.update(call=node, qualname=name, name=name.rpartition(".")[2])
-        if self._tests.may_be_blacklisted(node, name) or self._tests.calls.stirs(raw):
+        if self._tests.may_be_blacklisted(node, name) or self._tests.calls.stirs(raw, self._imports):
             self._decide(raw, "Call", node)
 
     def _constant(self, node: ast.Constant, parent: ast.AST) -> None:
@@ -173,15 +182,15 @@ class Walk:
                 return
             raw = self._context(node)
             raw["str"] = node.value
-            if self._tests.strings.stirs(raw):
+            if self._tests.strings.stirs(raw, self._imports):
                 self._decide(raw, "Str", parent)
         elif isinstance(node.value, bytes) and self._tests.bytes:
             self._visitor.pre_visit(node)
             self._visitor.visit(node)
 
     def _decide(self, raw: dict[str, Any], check: str, spanning: ast.AST) -> None:
-        raw["imports"] = self._visitor.imports
         raw["linerange"] = utils.linerange(spanning)
+        self._visitor.context = raw
         self._run_tests(raw, check)
 
     def _context(self, node: ast.expr) -> dict[str, Any]:

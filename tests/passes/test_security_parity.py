@@ -1,0 +1,253 @@
+import ast
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from bandit.core.extension_loader import MANAGER
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from konivrer_watch.core.model import Finding, Level, ProblemKind, Verdict
+from konivrer_watch.passes.security.driver import SecurityEngine
+from konivrer_watch.passes.security.profile import SecurityProfile, load_profile
+from konivrer_watch.passes.security.record import Record
+from konivrer_watch.passes.security.source import Source
+from tests.passes.security_sources import IMPORTS, SNIPPETS, Seen, ask_bandit
+
+PACK = Path(__file__).parents[2] / "rules" / "security.yaml"
+PLAIN = SecurityEngine(SecurityProfile(own=False))
+
+
+class Listening:
+    """One engine whose records are kept, to compare what it found before it becomes findings."""
+
+    def __init__(self, engine: SecurityEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.engine = engine
+        self.records: list[Record] = []
+        answer = Record.verdict
+
+        def keep(record: Record, source: Source, url: Any) -> Verdict:
+            self.records.append(record)
+            return answer(record, source, url)
+
+        monkeypatch.setattr(Record, "verdict", keep)
+
+    def ask(self, data: bytes, tree: ast.Module | None = None) -> Seen:
+        """Say what the engine found, in the words of ``ask_bandit``."""
+        self.records.clear()
+        verdict = self.engine.judge(b"a.py", data, tree)
+        if not self.records:
+            assert verdict.problem is not None and not verdict.findings
+            return [], verdict.suppressed, True, 0
+        (record,) = self.records
+        issues = [issue.as_dict(with_code=False) for issue, _ in record.found]
+        return issues, verdict.suppressed, False, len(record._faults)
+
+
+@pytest.fixture
+def listening(monkeypatch: pytest.MonkeyPatch) -> Listening:
+    return Listening(PLAIN, monkeypatch)
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS)
+def test_every_snippet_is_judged_as_by_bandit(snippet: str, listening: Listening) -> None:
+    for source in (snippet, IMPORTS + snippet, f"import flask, requests\n{snippet}"):
+        data = source.encode()
+        assert listening.ask(data) == ask_bandit(data)
+
+
+def test_the_snippets_make_every_test_of_bandits_speak() -> None:
+    seen = {issue["test_id"] for snippet in SNIPPETS for issue in ask_bandit((IMPORTS + snippet).encode())[0]}
+    assert set(MANAGER.plugins_by_id) | set(MANAGER.blacklist_by_id) == seen
+
+
+def indented(snippet: str, prefix: str) -> str:
+    return prefix + "".join("    " + line for line in snippet.splitlines(keepends=True))
+
+
+BLOCKS = (
+    "",
+    "if a:\n",
+    "def f(a, b='/tmp/x'):\n",
+    "class A(B):\n",
+    "with a as b:\n",
+    "for password in 'x':\n",
+)
+pieces = st.tuples(st.sampled_from(BLOCKS), st.sampled_from(SNIPPETS[1:]))
+modules = st.lists(pieces, max_size=8).map(
+    lambda parts: IMPORTS + "".join(indented(text, head) if head else text for head, text in parts)
+)
+comments = st.sampled_from(
+    ("", "  # nosec", "  # nosec B101, B602", "  # nosec: assert_used", "\\", "\x0c", "\r")
+)
+
+
+@given(modules, comments, st.integers(0, 40), st.sampled_from(("\n", "\r\n", "\r")))
+@settings(max_examples=150)
+def test_any_module_of_snippets_is_judged_as_by_bandit(
+    module: str, end: str, line: int, newline: str
+) -> None:
+    lines = module.split("\n")
+    lines[line % len(lines)] += end
+    data = newline.join(lines).encode("utf-8")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        assert Listening(PLAIN, monkeypatch).ask(data) == ask_bandit(data)
+
+
+@given(st.binary(max_size=60), st.sampled_from(SNIPPETS), st.integers(0, 200))
+@settings(max_examples=150)
+def test_damaged_bytes_are_a_problem_exactly_where_bandit_skips_the_file(
+    damage: bytes, snippet: str, place: int
+) -> None:
+    whole = snippet.encode()
+    data = whole[: place % (len(whole) + 1)] + damage + whole[place % (len(whole) + 1) :]
+    with pytest.MonkeyPatch.context() as monkeypatch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert Listening(PLAIN, monkeypatch).ask(data) == ask_bandit(data)
+
+
+HARD = {
+    "latin-1": "# coding: latin-1\npassword = 'caf\u00e9'; eval('\u00e9', exec('x'))\n".encode("latin-1"),
+    "coding in line 2 after latin-1": "# caf\u00e9\n# coding: latin-1\neval(x)\n".encode("latin-1"),
+    "not UTF-8": b"eval(x)\nx = '\xff'\n",
+    "BOM": b"\xef\xbb\xbfeval(x)  # nosec\nexec(y)\n",
+    "BOM against coding": b"\xef\xbb\xbf# coding: latin-1\neval(x)\n",
+    "unknown coding": b"# coding: klingon\neval(x)\n",
+    "coding that is no text": b"# coding: hex\neval(x)\n",
+    "UTF-7 hides a mark": b"# coding: utf-7\nx = '+IC4-'\n",
+    "UTF-7 hides nosec": b"# coding: utf-7\neval(x)  # +AG4-osec\n",
+    "UTF-16": "eval(x)\n".encode("utf-16"),
+    "NUL": b"eval(x)\0\n",
+    "syntax error": b"def (:\n",
+    "unfinished bracket": b"eval(x  # nosec\n",
+    "bad indentation": b"if a:\n        b\n    c\n",
+    "only the tokenizer refuses this indentation": b"if a:\r    if b:\n        eval(c)\n    d\n",
+    "only the tokenizer refuses this continuation": b"if a:\n\\\n    if b:\n        eval(c)\n    d\n",
+    "nosec between carriage returns": b"eval(a)  # nosec\rx = 1\reval(b) # other\nexec(c)\n",
+    "empty": b"",
+    "no newline at the end": b"eval(x)",
+    "separators that str splits at": "a = 1\x0c\u2028\u202e\n".encode().replace(b"\xe2\x80\xa8", b"")
+    + "# \u2028 \u202e\n".encode(),
+    "the mark stands last": "x = 1\n# \u202e".encode(),
+    "warns": b"x = '\\d' is 1\neval(x)\n",
+}
+
+
+@pytest.mark.parametrize("case", HARD)
+@pytest.mark.filterwarnings("ignore")
+def test_hard_bytes_are_judged_as_by_bandit(case: str, listening: Listening) -> None:
+    assert listening.ask(HARD[case]) == ask_bandit(HARD[case])
+
+
+def test_warnings_and_bandits_log_stay_inside(capfd: pytest.CaptureFixture[str]) -> None:
+    PLAIN.judge(b"a.py", b"x = '\\d' is 1\neval(x)  # nosec B999\ny = 1  # nosec B101\n")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS)
+def test_a_shared_tree_gives_the_same_answer_and_keeps_its_structure(
+    snippet: str, listening: Listening
+) -> None:
+    data = (IMPORTS + snippet).encode()
+    tree = ast.parse(data)
+    before = ast.dump(tree, include_attributes=True)
+    first, second = listening.ask(data, tree), listening.ask(data, tree)
+    assert first == second == listening.ask(data)
+    assert ast.dump(tree, include_attributes=True) == before
+
+
+def deep_sum(terms: int) -> bytes:
+    return b"x = eval(y) + " + b" + ".join([b"password"] * terms) + b"\n"
+
+
+def deep_elif(branches: int) -> bytes:
+    return b"if a: eval(x)\n" + b"elif b: assert c\n" * branches
+
+
+@pytest.mark.parametrize("make", [deep_sum, deep_elif])
+@pytest.mark.parametrize("depth", [150, 199, 200, 201, 600, 2500])
+def test_deep_trees_are_judged_as_by_bandit(make: Any, depth: int, listening: Listening) -> None:
+    ours, theirs = listening.ask(make(depth)), ask_bandit(make(depth))
+    assert ours == theirs
+    assert ours[2] == (depth == 2500)
+
+
+def run_bandit(folder: Path, *options: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "bandit", "-q", "-r", ".", "-f", "json", *options],
+        cwd=folder,
+        capture_output=True,
+        check=False,
+    )
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def characters(root: Path, result: dict[str, Any]) -> int:
+    """Translate an offset in bytes; B613 alone speaks of characters."""
+    offset: int = result["col_offset"]
+    if result["test_id"] == "B613":
+        return offset
+    line = (root / result["filename"]).read_bytes().split(b"\n")[result["line_number"] - 1]
+    return len(line[:offset].decode("utf-8"))
+
+
+def test_our_pack_is_judged_as_by_bandits_command_line(tmp_path: Path) -> None:
+    for folder in ("pkg", "pkg/tests", "pkg/test"):
+        (tmp_path / folder).mkdir()
+    for number, snippet in enumerate(SNIPPETS):
+        for name in ("pkg/tests/a{}.py", "pkg/test_{}.py", "pkg/b{}.pyw", "pkg/test/c{}.py"):
+            (tmp_path / name.format(number)).write_text(IMPORTS + "assert x\n" + snippet, "utf-8", newline="")
+    (tmp_path / "pkg" / "bad.py").write_text("def (:\n", "utf-8")
+    stock = run_bandit(tmp_path, "-c", str(PACK))
+    profile = load_profile({}, PACK.read_bytes())
+    engine = SecurityEngine(profile)
+    ours, problems, suppressed = set(), set(), 0
+    for file in sorted(path for path in tmp_path.rglob("*") if path.is_file()):
+        path = bytes(file.relative_to(tmp_path))
+        assert profile.counts(path)
+        verdict = engine.judge(path, file.read_bytes())
+        name = "./" + path.decode()
+        suppressed += verdict.suppressed
+        if verdict.problem is not None and verdict.problem.kind is ProblemKind.UNPARSABLE:
+            problems.add(name)
+        ours |= {
+            (name, f.line, f.column, f.code, f.name, f.severity, f.confidence, f.message, f.url)
+            for f in verdict.findings
+        }
+    theirs = {
+        (
+            r["filename"],
+            r["line_number"],
+            characters(tmp_path, r) + 1,
+            r["test_id"],
+            r["test_name"],
+            r["issue_severity"],
+            r["issue_confidence"],
+            r["issue_text"],
+            r["more_info"],
+        )
+        for r in stock["results"]
+    }
+    totals = stock["metrics"]["_totals"]
+    assert suppressed == totals["nosec"] + totals["skipped_tests"]
+    assert problems == {error["filename"] for error in stock["errors"]} == {"./pkg/bad.py"}
+    assert ours == theirs
+
+
+def test_levels_follow_severity() -> None:
+    levels = {
+        (f.severity, f.level) for s in SNIPPETS for f in PLAIN.judge(b"a.py", (IMPORTS + s).encode()).findings
+    }
+    assert levels == {("HIGH", Level.ERROR), ("MEDIUM", Level.WARNING), ("LOW", Level.NOTE)}
+
+
+def test_half_a_surrogate_pair_is_quoted_where_bandits_report_would_die() -> None:
+    (finding,) = PLAIN.judge(b"a.py", b"password = '\\ud800'\n").findings
+    assert finding.message == "Possible hardcoded password: '\\ud800'"
+    assert msgspec.json.decode(msgspec.json.encode(finding), type=Finding) == finding
