@@ -13,6 +13,10 @@ from konivrer_watch.system.files import signature_of
 from konivrer_watch.system.scan import ScanScope, dispose, scan
 
 
+# What counts beside and below them changes with them.
+_DECIDES_FOR_OTHERS = frozenset({b".gitignore", b"pyvenv.cfg"})
+
+
 class Sighting(msgspec.Struct, frozen=True):
     """What differs from the known tree.
 
@@ -31,7 +35,7 @@ def look(scope: ScanScope, known: Mapping[bytes, Signature], hints: Iterable[byt
     folders = False
     for path in _outermost(hints):
         name = path.rpartition(b"/")[2]
-        if not path or name == b".gitignore" or (steers(name) and not dispose(scope, path).counts):
+        if not path or name in _DECIDES_FOR_OTHERS or (steers(name) and not dispose(scope, path).counts):
             return Sighting((), uncertain=True)
         mode = _mode(os.path.join(scope.root, path))
         if mode is not None and stat.S_ISDIR(mode):

@@ -6,6 +6,7 @@ that what it says is only ever a hint, and every failure of it is a hint about e
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import aclosing
 
 import anyio
 import anyio.lowlevel
@@ -78,6 +79,8 @@ class PortableSource:
 
     async def _listen(self, stop: anyio.Event) -> None:
         watched = _identity(self._root)
+        if watched is None:
+            raise FileNotFoundError(f"{os.fsdecode(self._root)!r} is not there")
         # Its polling compares whole seconds and misses saves; where there are no events, sweeps are better.
         changes = awatch(
             os.fsdecode(self._root),
@@ -90,10 +93,14 @@ class PortableSource:
             force_polling=False,
             ignore_permission_denied=True,
         )
-        async for batch in changes:
-            if not batch and _identity(self._root) != watched:
-                raise FileNotFoundError(f"{os.fsdecode(self._root)!r} was removed or replaced")
-            self._hint([Hint(path) for _, name in batch if (path := self._relative(name)) is not None])
+        async with aclosing(changes):
+            async for batch in changes:
+                if batch:
+                    self._hint(
+                        [Hint(path) for _, name in batch if (path := self._relative(name)) is not None]
+                    )
+                elif _identity(self._root) != watched:
+                    raise FileNotFoundError(f"{os.fsdecode(self._root)!r} was removed or replaced")
 
     async def _recover(self) -> None:
         await anyio.sleep(_RECOVERED_SECONDS)

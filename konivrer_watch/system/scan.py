@@ -195,4 +195,5 @@ class _Walk:
             if reason is None and entry.is_symlink():
                 self.links.append(path)
         elif judged is OUT_OF_ROOT and reason is None:
-            self.skipped.append(Skip(path, judged.reason or ""))
+            # It is named, and not missing: what lies outside is not part of this tree.
+            self.skipped.append(Skip(path, judged.reason or "", complete=True))

@@ -195,7 +195,9 @@ def run(operations: int, seed: int, options: list[str]) -> int:
         storm = Storm(root, seed)
         for _ in range(200):
             storm.create()
-        with subprocess.Popen([PROGRAM, str(root), "--threshold", "100", *options], stdout=subprocess.DEVNULL) as watcher:
+        with subprocess.Popen(
+            [PROGRAM, str(root), "--threshold", "100", *options], stdout=subprocess.DEVNULL
+        ) as watcher:
             try:
                 wait_quiet(root, "")
                 started = time.monotonic()

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# bench.sh save REPOSITORY [N] | parity REPOSITORY [OPTIONS] | storm [OPERATIONS] [SEED...]
+# Measures against the peers, in turn, on this machine. Never part of the tests.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+case "${1:-}" in
+  save | parity | storm) ;;
+  *) sed -n '2,3s/^# //p' "$0" >&2; exit 2 ;;
+esac
+bench=$1
+shift
+args=()
+for arg in "$@"; do
+  if [ -e "$arg" ]; then args+=("$(realpath "$arg")"); else args+=("$arg"); fi
+done
+cd "$root"
+scripts/setup.sh dev
+exec .venv/bin/python -m "tests.bench.$bench" "${args[@]}"
