@@ -14,7 +14,7 @@ from anyio.abc import TaskStatus
 
 from konivrer_watch.core.errors import StopError, UsageFault
 from konivrer_watch.core.model import Hint, Problem, ProblemKind
-from konivrer_watch.core.pace import Limits
+from konivrer_watch.core.pace import Limits, Load, Resource
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.settle import Settle
 from konivrer_watch.core.status import ChangesSeen, Event, Fault, SettingsRead, SourceChanged, Status
@@ -88,8 +88,12 @@ class _App:
         self._source = kind(request.place.root, self._inbox.put_nowait, self._source_changed)
         queue = Queue()
         meter = LoadMeter()
+
+        async def sample(now: float, name: Resource | None) -> Load:
+            return await anyio.to_thread.run_sync(meter.sample, now, name)
+
         limits = Limits(settings.resource_threshold, settings.resource_resume)
-        self._throttle = Throttle(limits, meter.sample, self._recorder.record, _utc_now)
+        self._throttle = Throttle(limits, sample, self._recorder.record, _utc_now)
         settle = Settle(settings.debounce_ms / 1000, settings.debounce_max_ms / 1000)
         self._intake = Intake(bench, settle, self._inbox, queue, self._recorder, self._source.rebuild_nowait)
         self._runner = Runner(queue, self._throttle, bench.judge, self._recorder, self._inbox, self._intake)

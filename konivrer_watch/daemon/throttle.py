@@ -1,15 +1,17 @@
 """Asks the pace before each piece of work, and samples the machine while there is work."""
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import anyio
-import anyio.to_thread
 
 from konivrer_watch.core.pace import Go, Limits, Load, Pace, Resource, Wait, decide, started, step, suspect
 from konivrer_watch.core.status import WorkPaused, WorkResumed
 
 SAMPLE_SECONDS = 1.0
+# Work that was asked for within so many seconds counts as work under way.
+_LINGER_SECONDS = 5.0
 
 
 class Throttle:
@@ -22,7 +24,7 @@ class Throttle:
     def __init__(
         self,
         limits: Limits,
-        sample: Callable[[float, Resource | None], Load],
+        sample: Callable[[float, Resource | None], Awaitable[Load]],
         announce: Callable[[WorkPaused | WorkResumed], None],
         clock: Callable[[], str],
     ) -> None:
@@ -33,18 +35,19 @@ class Throttle:
         self._pace = Pace()
         self._bypasses = 0
         self._moved = anyio.Event()
-        self._work_until = 0.0
+        self._work_until = -math.inf
         self._paused: WorkPaused | None = None
         self.load: Load | None = None
         self.paused_since: float | None = None
 
     async def run(self) -> None:
-        """Sample each second while work was asked for within the last few, and sleep without a timer otherwise."""
+        """Sample each second while there is work, and sleep without a timer otherwise."""
         while True:
-            if self._paused is None and anyio.current_time() > self._work_until:
+            if anyio.current_time() > self._work_until:
+                self._resume()
                 self._moved = anyio.Event()
                 await self._moved.wait()
-            load = await anyio.to_thread.run_sync(self._sample, anyio.current_time(), suspect(self._pace))
+            load = await self._sample(anyio.current_time(), suspect(self._pace))
             self.load = load
             self._pace = step(self._pace, load, self._limits)
             self._report()
@@ -54,7 +57,7 @@ class Throttle:
         """Return when a piece of work may start."""
         while True:
             now = anyio.current_time()
-            self._work_until = now + 5 * SAMPLE_SECONDS
+            self._work_until = now + _LINGER_SECONDS
             self._moved.set()
             if self._bypasses or isinstance(decide(self._pace, now), Go):
                 self._pace = started(self._pace, now)
@@ -73,13 +76,16 @@ class Throttle:
     def _report(self) -> None:
         answer = decide(self._pace, anyio.current_time())
         if isinstance(answer, Wait):
-            paused = WorkPaused(answer.reason, self._paused.at if self._paused else self._clock())
-            if paused != self._paused:
-                if self._paused is None:
-                    self._announce(paused)
-                self._paused = paused
+            if self._paused is None:
+                self._paused = WorkPaused(answer.reason, self._clock())
                 self.paused_since = answer.since
-        elif self._paused is not None and self._pace.pause is None:
+                self._announce(self._paused)
+        elif self._pace.pause is None:
+            self._resume()
+
+    def _resume(self) -> None:
+        """Say that nothing waits any more: the machine is free, or there is no work left."""
+        if self._paused is not None:
             self._paused = None
             self.paused_since = None
             self._announce(WorkResumed())
