@@ -35,14 +35,24 @@ def find_root(path: str) -> Path:
 
 
 def find_state(root: Path, environment: Mapping[str, str]) -> StateFolders:
-    """Return the state folders of a root. They need not exist."""
+    """Return the state folders of a root. They need not exist.
+
+    Raises ``UsageFault`` where they would be the root itself, whose files are the user's.
+    """
     named = environment.get(STATE_VARIABLE)
     if named:
-        shared = Path(named).expanduser().absolute()
+        shared = Path(named)
     else:
         import platformdirs
 
         shared = Path(platformdirs.user_state_dir("konivrer-watch", appauthor=False))
+    try:
+        # Free of links, so that a state folder inside the root is known as such.
+        shared = shared.expanduser().resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UsageFault(f"{STATE_VARIABLE}: {escape(str(shared))}: {escape(str(error))}") from error
+    if shared == root:
+        raise UsageFault(f"{STATE_VARIABLE}: is the folder to watch itself; name one of its own")
     mark = sha256(bytes(root)).hexdigest()[:12]
     name = "".join(char if char.isalnum() or char in "-_." else "_" for char in root.name)[:40] or "root"
     return StateFolders(shared, shared / f"{name}-{mark}")

@@ -48,13 +48,15 @@ def command(
     root = find_root(path)
     options = {"passes": passes, "source": source, "resource_threshold": threshold}
     colored = not plain and style == "text" and sys.stdout.isatty() and "NO_COLOR" not in environment()
+    settings = _settings(root, options)
     sys.stdout.flush()
     with Voice(sys.stdout.fileno(), as_json=style == "json", color=colored) as voice:
-        ended = Ended.SETTINGS
-        while ended is Ended.SETTINGS:
-            settings = _settings(root, options)
+        while True:
             voice.begin(root)
             ended = anyio.run(watch, _request(root, settings, options), voice.hear)
+            if ended is not Ended.SETTINGS:
+                break
+            settings = _settings(root, options)
     if voice.fault is not None and not isinstance(voice.fault, BrokenPipeError):
         raise StopError(f"standard output cannot be written: {voice.fault.strerror}; the watch has ended")
     return 130 if ended is Ended.INTERRUPTED else 0

@@ -12,7 +12,6 @@ from konivrer_watch.core.tree import is_within
 from konivrer_watch.system.files import signature_of
 from konivrer_watch.system.scan import ScanScope, dispose, scan
 
-
 # What counts beside and below them changes with them.
 _DECIDES_FOR_OTHERS = frozenset({b".gitignore", b"pyvenv.cfg"})
 

@@ -35,7 +35,11 @@ def hold_lease(path: Path, holder: str) -> Iterator[None]:
         with suppress(OSError):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, holder.encode(), 0)
-        yield
+        try:
+            yield
+        finally:
+            # Closing alone would leave the lock to a child that is being started at this moment.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
 

@@ -1,12 +1,19 @@
 """Pieces of Python that bandit speaks of, and bandit itself to say what, given bytes as its manager is."""
 
 import io
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from bandit.core.config import BanditConfig
 from bandit.core.manager import BanditManager
 from bandit.core.tester import BanditTester
+
+from konivrer_watch.passes.security.driver import SecurityEngine
+from konivrer_watch.passes.security.profile import load_profile
+
+PACK_FILE = Path(__file__).parents[2] / "rules" / "security.yaml"
+PACK = PACK_FILE.read_bytes()
 
 IMPORTS = """\
 import os, stat, ssl, random, marshal, yaml
@@ -128,6 +135,8 @@ SNIPPETS = (
     "\x0ceval(x)\n",
 )
 
+WHOLE = (IMPORTS + "".join(SNIPPETS[1:])).encode()
+
 Seen = tuple[list[dict[str, Any]], int, bool, int]
 """bandit's issues as it would print them, how many it silenced, whether it skipped the file, tests that failed."""
 
@@ -145,3 +154,14 @@ def ask_bandit(
     skipped = bool(manager.skipped)
     silenced = 0 if skipped else counts["nosec"] + counts["skipped_tests"]
     return issues, silenced, skipped, 0 if skipped else len(faults)
+
+
+def engine(**files: str) -> SecurityEngine:
+    """Make an engine of these texts of ``bandit.yaml``, ``pyproject.toml`` and ``.bandit``."""
+    names = {"yaml": "bandit.yaml", "toml": "pyproject.toml", "ini": ".bandit"}
+    return SecurityEngine(load_profile({names[kind]: text.encode() for kind, text in files.items()}, PACK))
+
+
+def codes(judge: SecurityEngine, data: bytes = WHOLE, path: bytes = b"a.py") -> list[tuple[int, str]]:
+    """Say which tests spoke on which lines."""
+    return [(finding.line, finding.code) for finding in judge.judge(path, data).findings]

@@ -12,100 +12,7 @@ from bandit.core.extension_loader import MANAGER
 from konivrer_watch.core.model import ProblemKind
 from konivrer_watch.passes.security.driver import SecurityEngine
 from konivrer_watch.passes.security.profile import SecurityProfile, load_profile
-from tests.passes.security_sources import IMPORTS, SNIPPETS, ask_bandit
-
-PACK = (Path(__file__).parents[2] / "rules" / "security.yaml").read_bytes()
-WHOLE = (IMPORTS + "".join(SNIPPETS[1:])).encode()
-
-
-def engine(**files: str) -> SecurityEngine:
-    names = {"yaml": "bandit.yaml", "toml": "pyproject.toml", "ini": ".bandit"}
-    return SecurityEngine(load_profile({names[kind]: text.encode() for kind, text in files.items()}, PACK))
-
-
-def codes(judge: SecurityEngine, data: bytes = WHOLE, path: bytes = b"a.py") -> list[tuple[int, str]]:
-    return [(finding.line, finding.code) for finding in judge.judge(path, data).findings]
-
-
-CONFIGS = (
-    "skips: [B101, B404, B607]",
-    "tests: [B101, B301, B403]",
-    "tests: [B001]",
-    "skips: [B001]",
-    "skips: [assert_used, B999]",
-    "assert_used: {skips: ['*/a.py']}",
-    "hardcoded_tmp_directory: {tmp_dirs: [/bin]}",
-    "try_except_pass: {check_typed_exception: true}",
-    "shell_injection: {subprocess: [other], shell: [], no_shell: [f]}",
-    "markupsafe_xss: {extend_markup_names: [eval]}",
-    "weak_cryptographic_key: {weak_key_size_rsa_high: 1}",
-    "ssl_with_bad_version: {bad_protocol_versions: [x]}",
-    "shell_injection: {shell: []}",
-)
-
-
-@pytest.mark.parametrize("config", CONFIGS)
-def test_every_form_of_configuration_judges_as_bandit(config: str, tmp_path: Path) -> None:
-    import yaml
-
-    (tmp_path / "bandit.yaml").write_text(config, "utf-8")
-    settings = yaml.safe_load(config)
-    selection = {"include": set(settings.get("tests", [])), "exclude": set(settings.get("skips", []))}
-    issues, silenced, skipped, faults = ask_bandit(
-        WHOLE, config=str(tmp_path / "bandit.yaml"), profile=selection
-    )
-    verdict = engine(yaml=config).judge(b"a.py", WHOLE)
-    assert not skipped
-    assert sorted(
-        (i["line_number"], i["test_id"], i["issue_severity"], i["issue_text"]) for i in issues
-    ) == sorted((f.line, f.code, f.severity, f.message) for f in verdict.findings)
-    assert verdict.suppressed == silenced
-    assert (verdict.problem is not None) == bool(faults)
-
-
-def test_table_yaml_and_ini_say_the_same() -> None:
-    table = codes(engine(toml="[tool.bandit]\nskips = ['B101']\n"))
-    assert table == codes(engine(yaml="skips: [B101]")) == codes(engine(ini="[bandit]\nskips = B101\n"))
-    assert (len(table), "B101") < (len(codes(engine(yaml="{}"))), "B101")
-
-
-def test_the_ini_file_adds_to_the_other() -> None:
-    both = engine(ini="[bandit]\nskips = B102\n", yaml="skips: [B101]")
-    assert {code for _, code in codes(engine(yaml="{}"))} - {code for _, code in codes(both)} == {
-        "B101",
-        "B102",
-    }
-
-
-def test_ignore_nosec_lets_everything_through() -> None:
-    data = b"eval(x)  # nosec\n"
-    assert codes(engine(yaml="{}"), data) == []
-    assert codes(engine(ini="[bandit]\nignore-nosec = true\n"), data) == [(1, "B307")]
-
-
-def test_a_legacy_profile_selects() -> None:
-    config = "profiles: {mine: {include: [exec_used, assert_used], exclude: [assert_used]}}"
-    judge = engine(ini="[bandit]\nprofile = mine\n", yaml=config)
-    assert judge.judge(b"a.py", b"").problem is not None
-    judge = engine(ini="[bandit]\nprofile = mine\n", yaml="profiles: {mine: {include: [exec_used]}}")
-    assert {code for _, code in codes(judge)} == {"B102"}
-
-
-@pytest.mark.parametrize(
-    ("ini", "yaml", "words"),
-    [
-        ("", "tests: [B999]", "no tests would be run"),
-        ("[bandit]\nprofile = other\n", "profiles: {mine: {include: [B101]}}", "other"),
-        ("", "profiles: {mine: {include: [blacklist_calls]}}", "legacy test 'blacklist_calls'"),
-        ("", "profiles: 3", "values"),
-    ],
-)
-def test_what_bandit_refuses_is_a_problem_of_every_file(ini: str, yaml: str, words: str) -> None:
-    judge = engine(yaml=yaml, **({"ini": ini} if ini else {}))
-    verdict = judge.judge(b"a.py", b"eval(x)\n")
-    assert verdict.problem is not None and verdict.problem.kind is ProblemKind.CONFIGURATION
-    assert words in verdict.problem.message
-    assert verdict.findings == ()
+from tests.passes.security_sources import PACK, WHOLE, codes, engine
 
 
 def test_engines_of_different_configuration_do_not_disturb_each_other() -> None:
@@ -147,6 +54,16 @@ class Doors:
             path = self.folder / os.fsdecode(arguments[0])
             if path.is_relative_to(self.folder):
                 self.opened.append(path)
+
+
+def test_judging_asks_nothing_of_the_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = engine(yaml="{}")
+    asked: list[str] = []
+    with monkeypatch.context() as patch:
+        for name in ("isfile", "isdir", "exists"):
+            patch.setattr(f"os.path.{name}", asked.append)
+        judge.judge(b"pkg/a.py", b"eval(x)\n")
+    assert asked == []
 
 
 def test_judging_opens_nothing_below_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

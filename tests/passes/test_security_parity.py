@@ -1,9 +1,5 @@
 import ast
-import json
-import subprocess
-import sys
 import warnings
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,14 +8,13 @@ from bandit.core.extension_loader import MANAGER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from konivrer_watch.core.model import Finding, Level, ProblemKind, Verdict
+from konivrer_watch.core.model import Finding, Level, Verdict
 from konivrer_watch.passes.security.driver import SecurityEngine
-from konivrer_watch.passes.security.profile import SecurityProfile, load_profile
+from konivrer_watch.passes.security.profile import SecurityProfile
 from konivrer_watch.passes.security.record import Record
 from konivrer_watch.passes.security.source import Source
 from tests.passes.security_sources import IMPORTS, SNIPPETS, Seen, ask_bandit
 
-PACK = Path(__file__).parents[2] / "rules" / "security.yaml"
 PLAIN = SecurityEngine(SecurityProfile(own=False))
 
 
@@ -144,6 +139,14 @@ def test_hard_bytes_are_judged_as_by_bandit(case: str, listening: Listening) -> 
     assert listening.ask(HARD[case]) == ask_bandit(HARD[case])
 
 
+def test_what_is_imported_between_two_calls_counts_for_the_second(listening: Listening) -> None:
+    call = "ssh.exec_command(x)\napp.run(debug=True)\nt.extractall()\n"
+    data = f"import os\n{call}import paramiko, tarfile\n{call}from flask import app\n{call}".encode()
+    seen = listening.ask(data)
+    assert seen == ask_bandit(data)
+    assert [issue["line_number"] for issue in seen[0]] == [6, 8, 10, 11, 12]
+
+
 def test_warnings_and_bandits_log_stay_inside(capfd: pytest.CaptureFixture[str]) -> None:
     PLAIN.judge(b"a.py", b"x = '\\d' is 1\neval(x)  # nosec B999\ny = 1  # nosec B101\n")
     assert capfd.readouterr() == ("", "")
@@ -175,69 +178,6 @@ def test_deep_trees_are_judged_as_by_bandit(make: Any, depth: int, listening: Li
     ours, theirs = listening.ask(make(depth)), ask_bandit(make(depth))
     assert ours == theirs
     assert ours[2] == (depth == 2500)
-
-
-def run_bandit(folder: Path, *options: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-I", "-m", "bandit", "-q", "-r", ".", "-f", "json", *options],
-        cwd=folder,
-        capture_output=True,
-        check=False,
-    )
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
-
-
-def characters(root: Path, result: dict[str, Any]) -> int:
-    """Translate an offset in bytes; B613 alone speaks of characters."""
-    offset: int = result["col_offset"]
-    if result["test_id"] == "B613":
-        return offset
-    line = (root / result["filename"]).read_bytes().split(b"\n")[result["line_number"] - 1]
-    return len(line[:offset].decode("utf-8"))
-
-
-def test_our_pack_is_judged_as_by_bandits_command_line(tmp_path: Path) -> None:
-    for folder in ("pkg", "pkg/tests", "pkg/test"):
-        (tmp_path / folder).mkdir()
-    for number, snippet in enumerate(SNIPPETS):
-        for name in ("pkg/tests/a{}.py", "pkg/test_{}.py", "pkg/b{}.pyw", "pkg/test/c{}.py"):
-            (tmp_path / name.format(number)).write_text(IMPORTS + "assert x\n" + snippet, "utf-8", newline="")
-    (tmp_path / "pkg" / "bad.py").write_text("def (:\n", "utf-8")
-    stock = run_bandit(tmp_path, "-c", str(PACK))
-    profile = load_profile({}, PACK.read_bytes())
-    engine = SecurityEngine(profile)
-    ours, problems, suppressed = set(), set(), 0
-    for file in sorted(path for path in tmp_path.rglob("*") if path.is_file()):
-        path = bytes(file.relative_to(tmp_path))
-        assert profile.counts(path)
-        verdict = engine.judge(path, file.read_bytes())
-        name = "./" + path.decode()
-        suppressed += verdict.suppressed
-        if verdict.problem is not None and verdict.problem.kind is ProblemKind.UNPARSABLE:
-            problems.add(name)
-        ours |= {
-            (name, f.line, f.column, f.code, f.name, f.severity, f.confidence, f.message, f.url)
-            for f in verdict.findings
-        }
-    theirs = {
-        (
-            r["filename"],
-            r["line_number"],
-            characters(tmp_path, r) + 1,
-            r["test_id"],
-            r["test_name"],
-            r["issue_severity"],
-            r["issue_confidence"],
-            r["issue_text"],
-            r["more_info"],
-        )
-        for r in stock["results"]
-    }
-    totals = stock["metrics"]["_totals"]
-    assert suppressed == totals["nosec"] + totals["skipped_tests"]
-    assert problems == {error["filename"] for error in stock["errors"]} == {"./pkg/bad.py"}
-    assert ours == theirs
 
 
 def test_levels_follow_severity() -> None:

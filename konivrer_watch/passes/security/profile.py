@@ -138,17 +138,16 @@ def _given(paths: tuple[str, ...], is_folder: Callable[[str], bool]) -> tuple[st
 
 
 def engine_fingerprint() -> bytes:
-    """SHA-256 over the versions and entry points of bandit and of every plugin it would load.
+    """SHA-256 over the names, versions and entry points of bandit and of everything it would load.
 
     The modules behind the entry points are not imported. Source: stevedore's two namespaces in bandit
     1.9 ``core/extension_loader.py``.
     """
     from importlib import metadata
 
-    found = {
-        (entry.group, entry.name, entry.value, entry.dist.name, entry.dist.version)
-        for group in ("bandit.plugins", "bandit.blacklists")
-        for entry in metadata.entry_points(group=group)
-        if entry.dist is not None
-    }
-    return hashlib.sha256(msgspec.msgpack.encode((metadata.version("bandit"), sorted(found)))).digest()
+    found = []
+    for distribution in metadata.distributions():
+        points = distribution.read_text("entry_points.txt") or ""
+        if "[bandit." in points:
+            found.append((distribution.name, distribution.version, points))
+    return hashlib.sha256(msgspec.msgpack.encode(sorted(found))).digest()

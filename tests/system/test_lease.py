@@ -1,0 +1,103 @@
+"""One service for each root, told by name, and nothing of a dead one in the way."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from konivrer_watch.core.errors import LeaseHeldError, StopError
+from konivrer_watch.system.lease import hold_lease
+
+HOLD = """
+import sys
+from pathlib import Path
+from konivrer_watch.system.lease import hold_lease
+with hold_lease(Path(sys.argv[1]), sys.argv[2]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def start_holder(lock: Path, holder: str) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(lock), holder], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"held\n"
+    return process
+
+
+def test_a_second_process_is_refused_and_told_who_holds_it_until_that_one_is_killed(tmp_path: Path) -> None:
+    lock = tmp_path / "own" / "lock"
+    with start_holder(lock, "process 42, since noon") as process:
+        with pytest.raises(LeaseHeldError, match="by process 42, since noon"), hold_lease(lock, "me"):
+            pytest.fail("two hold one lease")
+        process.send_signal(signal.SIGKILL)
+        process.wait(5)
+    with hold_lease(lock, "me"):
+        assert lock.read_text() == "me"
+
+
+def test_a_lease_ends_with_its_block_even_by_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), hold_lease(tmp_path / "lock", "me"):
+        raise ZeroDivisionError
+    with hold_lease(tmp_path / "lock", "me again"):
+        pass
+
+
+def test_a_child_of_the_holder_does_not_hold_it_on(tmp_path: Path) -> None:
+    with hold_lease(tmp_path / "lock", "me"):
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
+    with child, hold_lease(tmp_path / "lock", "me again"):
+        child.kill()
+
+
+@pytest.mark.parametrize("stale", [b"a very long holder " * 40, b"\xff\xfe\x00", b""])
+def test_what_a_dead_holder_left_in_the_file_is_replaced(tmp_path: Path, stale: bytes) -> None:
+    lock = tmp_path / "lock"
+    lock.write_bytes(stale)
+    with hold_lease(lock, "process 7"):
+        assert lock.read_bytes() == b"process 7"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [(b"\xff\xfe", "\ufffd\ufffd"), (b"\x1b[31mred\n", r"by \[31mred;"), (b"", "another process")],
+)
+def test_a_holders_text_cannot_harm_a_terminal_or_the_reader(tmp_path: Path, text: bytes, told: str) -> None:
+    lock = tmp_path / "lock"
+    with hold_lease(lock, "me"):
+        lock.write_bytes(text)
+        with pytest.raises(LeaseHeldError, match=told), hold_lease(lock, "second"):
+            pytest.fail("two hold one lease")
+
+
+def test_a_lock_that_cannot_be_made_stops_the_program_and_says_which(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(StopError, match="file/lock cannot be made"),
+        hold_lease(tmp_path / "file" / "lock", "me"),
+    ):
+        pytest.fail("held without a lock")
+
+
+def test_the_lock_and_the_folder_made_for_it_are_the_owners_alone(tmp_path: Path) -> None:
+    with hold_lease(tmp_path / "own" / "lock", "me"):
+        assert stat.S_IMODE(os.stat(tmp_path / "own").st_mode) == 0o700
+        assert stat.S_IMODE(os.stat(tmp_path / "own" / "lock").st_mode) == 0o600
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    before = len(os.listdir("/dev/fd"))
+    for _ in range(3):
+        with (
+            hold_lease(tmp_path / "lock", "me"),
+            pytest.raises(LeaseHeldError),
+            hold_lease(tmp_path / "lock", "x"),
+        ):
+            pytest.fail("two hold one lease")
+    assert len(os.listdir("/dev/fd")) == before
