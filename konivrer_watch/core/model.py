@@ -77,7 +77,11 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ProblemKind(StrEnum):
-    """Why a pass has no answer for a file."""
+    """Why a pass has no answer for a file, or not the whole one.
+
+    ``UNPARSABLE`` and ``QUARANTINED`` (an engine fails on it, dies of it or hangs) come of the bytes alone; the
+    others may be gone at the next attempt.
+    """
 
     UNPARSABLE = "unparsable"
     TOO_LARGE = "too-large"

@@ -93,7 +93,7 @@ def test_judging_opens_nothing_below_the_root(tmp_path: Path, monkeypatch: pytes
         (b"x = 1\0\n", ProblemKind.UNPARSABLE, "null bytes"),
         (b"# coding: klingon\n", ProblemKind.UNPARSABLE, "cannot be parsed: unknown encoding: klingon"),
         (b"# coding: hex\n", ProblemKind.UNPARSABLE, "hex"),
-        (b"x" + b".b" * 2000, ProblemKind.ENGINE, "nests too deeply"),
+        (b"x" + b".b" * 2000, ProblemKind.QUARANTINED, "nests too deeply"),
         (b"x = " + b"(" * 250 + b")" * 250, ProblemKind.UNPARSABLE, "cannot be parsed"),
         (b"mark_safe(x, *y)\nt.extractall(members=a.b())\nimport tarfile\n", None, ""),
     ],
@@ -112,7 +112,7 @@ def test_where_one_test_of_bandits_fails_the_others_are_heard() -> None:
     data = b"import tarfile\neval(x)\nt.extractall(members=a.b())\nt.extractall(members=c.d())\n"
     verdict = engine(yaml="{}").judge(b"a.py", data)
     assert [finding.code for finding in verdict.findings] == ["B307"]
-    assert verdict.problem is not None and verdict.problem.kind is ProblemKind.ENGINE
+    assert verdict.problem is not None and verdict.problem.kind is ProblemKind.QUARANTINED
     assert "tarfile_unsafe_members in line 3: AttributeError" in verdict.problem.message
     assert verdict.problem.message.endswith(", and 1 more")
 

@@ -78,10 +78,10 @@ class SecurityEngine:
             return _unparsable(f"cannot be parsed: {error.msg}{where}")
         except (RecursionError, MemoryError) as error:
             message = f"nests too deeply for bandit: {error or type(error).__name__}"
-            return Verdict(problem=Problem(ProblemKind.ENGINE, message, _DEPTH_HINT))
+            return Verdict(problem=Problem(ProblemKind.QUARANTINED, message, _DEPTH_HINT))
         except (KeyError, IndexError, ArithmeticError, AttributeError, RuntimeError, TypeError) as error:
             message = f"bandit failed: {type(error).__name__}: {error}"
-            return Verdict(problem=Problem(ProblemKind.ENGINE, message, _FAILURE_HINT))
+            return Verdict(problem=Problem(ProblemKind.QUARANTINED, message, _FAILURE_HINT))
         except (ValueError, LookupError) as error:
             return _unparsable(f"cannot be read as Python: {error}")
 

@@ -71,7 +71,7 @@ class Record:
         if not self._faults:
             return None
         more = f", and {len(self._faults) - 1} more" if len(self._faults) > 1 else ""
-        return Problem(ProblemKind.ENGINE, _text(f"bandit's {self._faults[0]}{more}"), _FAULT_HINT)
+        return Problem(ProblemKind.QUARANTINED, _text(f"bandit's {self._faults[0]}{more}"), _FAULT_HINT)
 
 
 def _finding(issue: Any, node: Any, source: Source, url: str) -> Finding:
