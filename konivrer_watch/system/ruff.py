@@ -156,6 +156,7 @@ class Ruff:
         self, root: bytes, jobs: Sequence[LintJob], options: tuple[str, ...], answers: dict[bytes, Answer]
     ) -> None:
         waiting = list(batches(jobs))
+        suspects: set[bytes] = set()
         while waiting:
             batch = waiting.pop()
             ended = await self._run(root, self._arguments(root, batch, options))
@@ -174,6 +175,10 @@ class Ruff:
                 answers.update({job.path: Answer(problem=problem) for job in batch})
             elif len(batch) > 1:
                 waiting += [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
+            elif ended.code < 0 and ended.cut is None and batch[0].path not in suspects:
+                # Anything may have ended that run; a file that ends a second one is to blame itself.
+                suspects.add(batch[0].path)
+                waiting.append(batch)
             else:
                 hint = "the file is set aside until it changes; 'exclude' leaves it out for good"
                 problem = Problem(ProblemKind.QUARANTINED, f"ruff {ending(ended)}", hint)

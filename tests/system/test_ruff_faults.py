@@ -22,6 +22,9 @@ if {fault!r} == "silent" and "bad.py" in paths:
 if {fault!r} == "endless" and "bad.py" in paths:
     while True:
         sys.stdout.write("[" * 65536)
+if {fault!r} == "killed once" and "bad.py" in paths and not os.path.exists("../killed"):
+    open("../killed", "w").close()
+    os.kill(os.getpid(), 9)
 if {fault!r} == "garbled" and "bad.py" in paths:
     sys.stdout.write("[{{")
     sys.exit(1)
@@ -81,6 +84,14 @@ def test_a_file_ruff_gives_no_report_on_is_quarantined(
     assert problem is not None
     assert problem.kind is ProblemKind.QUARANTINED
     assert told in problem.message
+
+
+def test_a_run_that_was_killed_from_outside_is_run_again(tmp_path: Path) -> None:
+    root = tmp_path / "tree"
+    write(root, {"bad.py": "import os\n"})
+    verdicts = check(root, tmp_path, ["bad.py"], stand_in(tmp_path, "killed once"))
+    assert (tmp_path / "killed").exists()
+    assert (codes(verdicts["bad.py"]), verdicts["bad.py"].problem) == (["F401"], None)
 
 
 def test_cancelling_ends_ruff(tmp_path: Path) -> None:
