@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,10 +146,14 @@ class Storm:
         path.chmod(path.stat().st_mode ^ 0o111)
 
 
-def ask(root: Path, *arguments: str) -> dict[str, Any]:
+def ask(root: Path, state: Mapping[str, str], *arguments: str) -> dict[str, Any]:
     """Return what a command of the program prints as JSON."""
     ended = subprocess.run(
-        [PROGRAM, *arguments, "--format", "json", str(root)], capture_output=True, check=False, timeout=300
+        [PROGRAM, *arguments, "--format", "json", str(root)],
+        capture_output=True,
+        check=False,
+        timeout=300,
+        env=state,
     )
     if not ended.stdout:
         raise SystemExit(f"{arguments}: {ended.stderr.decode()}")
@@ -164,11 +169,11 @@ def places(findings: list[dict[str, Any]]) -> set[tuple[Any, ...]]:
     }
 
 
-def wait_quiet(root: Path, after: str) -> None:
+def wait_quiet(root: Path, state: Mapping[str, str], after: str) -> None:
     """Return once the watcher says that all it knows is as of later than ``after``."""
     deadline = time.monotonic() + QUIET_SECONDS
     while time.monotonic() < deadline:
-        status = ask(root, "status")
+        status = ask(root, state, "status")
         if (status["as_of"] or "") > after and status["queue"] == {"waiting": 0, "running": 0}:
             return
         time.sleep(0.2)
@@ -185,21 +190,21 @@ def compare(name: str, there: set[tuple[Any, ...]], cold: set[tuple[Any, ...]]) 
     return len(there ^ cold)
 
 
-def run(operations: int, seed: int, options: list[str]) -> int:
+def run(operations: int, seed: int, options: Sequence[str] = ()) -> int:
     """Return how many findings differ for one seed."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder).resolve() / "tree"
         root.mkdir()
-        os.environ["KONIVRER_WATCH_STATE_DIR"] = str(Path(folder) / "state")
+        state = {**os.environ, "KONIVRER_WATCH_STATE_DIR": str(Path(folder) / "state")}
         subprocess.run(["git", "init", "-q", str(root)], check=True)
         storm = Storm(root, seed)
         for _ in range(200):
             storm.create()
         with subprocess.Popen(
-            [PROGRAM, str(root), "--threshold", "100", *options], stdout=subprocess.DEVNULL
+            [PROGRAM, str(root), "--threshold", "100", *options], stdout=subprocess.DEVNULL, env=state
         ) as watcher:
             try:
-                wait_quiet(root, "")
+                wait_quiet(root, state, "")
                 started = time.monotonic()
                 for _ in range(operations):
                     storm.step()
@@ -208,12 +213,12 @@ def run(operations: int, seed: int, options: list[str]) -> int:
                     f"seed {seed}: {operations} operations in {took:.1f} s, {len(storm.files())} files",
                     flush=True,
                 )
-                wait_quiet(root, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 1)))
-                quiet = places(ask(root, "status", "--findings")["findings_list"])
-                synced = ask(root, "status", "--findings", "--sync")
+                wait_quiet(root, state, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 1)))
+                quiet = places(ask(root, state, "status", "--findings")["findings_list"])
+                synced = ask(root, state, "status", "--findings", "--sync")
                 if not synced["synced"]:
                     raise SystemExit("--sync gave up")
-                cold = places(ask(root, "check", "--no-cache")["findings"])
+                cold = places(ask(root, state, "check", "--no-cache")["findings"])
             finally:
                 watcher.terminate()
         return compare("quiet", quiet, cold) + compare("synced", places(synced["findings_list"]), cold)
