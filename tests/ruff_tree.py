@@ -10,6 +10,7 @@ from pathlib import Path
 from konivrer_watch.passes.lint.config import LintConfigurations
 from konivrer_watch.passes.lint.neighbourhood import neighbourhood
 from konivrer_watch.passes.lint.reading import read_report
+from konivrer_watch.passes.lint.settings_file import user_level_files
 from konivrer_watch.passes.lint.words import import_words, may_silence
 from konivrer_watch.system.ruff import LintJob, Ruff, find_ruff
 
@@ -44,10 +45,7 @@ def listing(path: bytes) -> frozenset[bytes]:
 
 
 def configurations(root: Path, home: Path) -> LintConfigurations:
-    user = [
-        os.fsencode(home / ".config" / "ruff" / name)
-        for name in (".ruff.toml", "ruff.toml", "pyproject.toml")
-    ]
+    user = user_level_files(environment(home))
     return LintConfigurations(
         os.fsencode(root), read, user, pack=PACK.read_bytes(), environment=environment(home)
     )

@@ -10,7 +10,13 @@ import anyio
 import click
 
 from konivrer_watch import __version__
-from konivrer_watch.cli.options import environment, format_option, passes_option, resolve_settings
+from konivrer_watch.cli.options import (
+    environment,
+    format_option,
+    hush_event_loop,
+    passes_option,
+    resolve_settings,
+)
 from konivrer_watch.cli.places import find_place, find_root, find_state, read_packs
 from konivrer_watch.cli.progress import ProgressBar
 from konivrer_watch.core.errors import StopError, UsageFault
@@ -64,6 +70,7 @@ def command(
         memory=Memory.NONE if no_cache else Memory.KEPT,
         only=only,
     )
+    hush_event_loop()
     with _terminable(), ProgressBar(shown=sys.stderr.isatty()) as bar:
         report = anyio.run(check, request, bar.update)
     if style == "json":

@@ -1,5 +1,6 @@
 """Options that several commands share, and the settings they end in."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -41,3 +42,8 @@ def environment() -> Mapping[str, str]:
 def resolve_settings(root: Path, options: Mapping[str, object]) -> Resolved:
     """Return the settings of a root with options on top; ``UsageFault`` names every fault there is."""
     return resolve(read_layers(root, environment(), options))
+
+
+def hush_event_loop() -> None:
+    """Keep asyncio's warnings off the terminal: it wonders about each child that ended while the loop was closing."""
+    logging.getLogger("asyncio").setLevel(logging.ERROR)

@@ -7,7 +7,13 @@ from pathlib import Path
 import anyio
 import click
 
-from konivrer_watch.cli.options import environment, format_option, passes_option, resolve_settings
+from konivrer_watch.cli.options import (
+    environment,
+    format_option,
+    hush_event_loop,
+    passes_option,
+    resolve_settings,
+)
 from konivrer_watch.cli.places import find_place, find_root, find_socket, find_state, read_packs
 from konivrer_watch.cli.voice import Voice
 from konivrer_watch.core.errors import StopError, UsageFault
@@ -49,6 +55,7 @@ def command(
     options = {"passes": passes, "source": source, "resource_threshold": threshold}
     colored = not plain and style == "text" and sys.stdout.isatty() and "NO_COLOR" not in environment()
     settings = _settings(root, options)
+    hush_event_loop()
     sys.stdout.flush()
     with Voice(sys.stdout.fileno(), as_json=style == "json", color=colored) as voice:
         while True:

@@ -17,7 +17,6 @@ class Agenda:
     def __init__(self) -> None:
         self._waiting: dict[Trigger, dict[bytes, Settled]] = {trigger: {} for trigger in Trigger}
         self._running: dict[bytes, Settled | None] = {}
-        self._dropped: set[bytes] = set()
 
     @property
     def waiting(self) -> int:
@@ -43,7 +42,6 @@ class Agenda:
     def add(self, entry: Settled) -> None:
         """Queue a path; the more urgent trigger and the earlier notice win over what is queued for it already."""
         if entry.path in self._running:
-            self._dropped.discard(entry.path)
             queued = self._running[entry.path]
             self._running[entry.path] = _more_urgent(queued, entry)
             return
@@ -68,25 +66,17 @@ class Agenda:
                 return taken
         return []
 
-    def done(self, paths: Iterable[bytes]) -> frozenset[bytes]:
-        """End the run of these paths; one that changed meanwhile waits again.
-
-        Return those that were dropped meanwhile: what came of them is about a file that is gone.
-        """
-        ended = list(paths)
-        for path in ended:
+    def done(self, paths: Iterable[bytes]) -> None:
+        """End the run of these paths; one that changed meanwhile waits again."""
+        for path in paths:
             again = self._running.pop(path)
             if again is not None:
                 self._waiting[again.trigger][path] = again
-        dropped = self._dropped.intersection(ended)
-        self._dropped -= dropped
-        return frozenset(dropped)
 
     def drop(self, path: bytes) -> None:
-        """Forget a path that is gone. The run of one that runs counts for nothing, as ``done`` will tell."""
+        """Forget a path that is gone; one that is running is not run once more."""
         if path in self._running:
             self._running[path] = None
-            self._dropped.add(path)
         for held in self._waiting.values():
             held.pop(path, None)
 

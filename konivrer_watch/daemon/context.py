@@ -4,16 +4,18 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from functools import cache
+from hashlib import sha256
 
 import msgspec
 
 from konivrer_watch.core.fingerprint import verdict_key
-from konivrer_watch.core.model import FileRecord, Pass, Problem, ProblemKind
+from konivrer_watch.core.model import FileRecord, Pass, Problem, ProblemKind, Signature
 from konivrer_watch.core.status import Fault
+from konivrer_watch.daemon.linter import Linter
 from konivrer_watch.passes.lint.config import LintConfigurations, LintProfile
 from konivrer_watch.passes.lint.neighbourhood import neighbourhood
 from konivrer_watch.passes.security.profile import CONFIG_NAMES, SecurityProfile, also_reads, load_profile
-from konivrer_watch.system.files import list_directory, read_optional
+from konivrer_watch.system.files import list_directory, read_optional, stat_file
 from konivrer_watch.system.ruff import Members
 
 _PYTHON = sys.version.encode()
@@ -21,33 +23,67 @@ _OPTIMIZED = (b".py", b".pyw")
 
 
 class Engines(msgspec.Struct, frozen=True):
-    """What judges: names and versions, as they enter each verdict's key."""
+    """What judges beside ruff: names and versions, as they enter each verdict's key."""
 
-    lint: bytes
     optimize: bytes
     security: bytes
 
 
+class ConfigurationReader:
+    """Reads configuration files by their absolute paths, and knows later whether they are still what was read."""
+
+    def __init__(self) -> None:
+        self._read: dict[bytes, tuple[Signature | None, bytes | None]] = {}
+        self.names_files = False
+        """Whether one says which files ruff judges."""
+
+    def read(self, path: bytes) -> bytes | None:
+        """Return a file's bytes, ``None`` where there is no such file."""
+        # The signature first: what is written between the two must not go unnoticed.
+        signature = stat_file(b"/", path)
+        data = read_optional(path)
+        self._read[path] = signature, _digest(data)
+        if data is not None and (b"include" in data or b"extension" in data) and b"ruff" in path + data:
+            self.names_files = True
+        return data
+
+    def is_as_read(self, path: bytes) -> bool:
+        """Whether a file is what it was when it was read."""
+        if path not in self._read:
+            return True
+        signature, digest = self._read[path]
+        if stat_file(b"/", path) != signature:
+            return False
+        return signature is None or _digest(read_optional(path)) == digest
+
+
 class Context:
-    """Keys and passes for any path, as of the moment it was built."""
+    """Keys and passes for any path, as of the moment it was built. ``setup`` is the first frame for engine workers."""
 
     def __init__(
         self,
         root: bytes,
         passes: frozenset[Pass],
         engines: Engines,
+        linter: Linter,
         lint: LintConfigurations,
+        reader: ConfigurationReader,
         security: SecurityProfile | None,
+        setup: bytes,
+        members: Members,
         faults: tuple[Fault, ...],
     ) -> None:
         self._passes = passes
         self._engines = engines
         self._lint = lint
+        self._reader = reader
         self._listing: Callable[[bytes], frozenset[bytes]] = cache(list_directory)
-        self.security = security
-        self.faults = faults
+        self._security = security
+        self._members = members
         self.root = root
-        self.members = Members(frozenset())
+        self.linter = linter
+        self.setup = setup
+        self.faults = faults
 
     def lint_profile(self, path: bytes) -> LintProfile:
         """Return ruff's configuration for a file."""
@@ -60,11 +96,11 @@ class Context:
     def _applies(self, pass_: Pass, path: bytes) -> bool:
         match pass_:
             case Pass.LINT:
-                return path in self.members
+                return path in self._members
             case Pass.OPTIMIZE:
                 return path.endswith(_OPTIMIZED)
             case Pass.SECURITY:
-                return self.security is not None and self.security.counts(path)
+                return self._security is not None and self._security.counts(path)
 
     def keys(self, path: bytes, record: FileRecord) -> dict[Pass, bytes]:
         """Return the key of each verdict that applies to these bytes at this place."""
@@ -74,18 +110,41 @@ class Context:
         executable = bool(record.signature.mode & 0o111)
         match pass_:
             case Pass.LINT:
-                profile = self.lint_profile(path)
-                words = tuple(record.words.split(b" "))
-                around = neighbourhood(path, words, profile, self._listing)
-                return verdict_key(
-                    pass_, self._engines.lint, profile.digest, path, executable, record.digest, around
-                )
+                configuration = self.lint_profile(path).digest
+                around = self._around(path, record, self._listing)
+                engine = self.linter.version.encode()
+                return verdict_key(pass_, engine, configuration, path, executable, record.digest, around)
             case Pass.OPTIMIZE:
                 return verdict_key(pass_, _PYTHON, self._engines.optimize, b"", False, record.digest, b"")
             case Pass.SECURITY:
-                profile_digest = b"" if self.security is None else self.security.digest
+                profile_digest = b"" if self._security is None else self._security.digest
                 engine = _PYTHON + self._engines.security
                 return verdict_key(pass_, engine, profile_digest, path, False, record.digest, b"")
+
+    def _around(self, path: bytes, record: FileRecord, listing: Callable[[bytes], frozenset[bytes]]) -> bytes:
+        words = tuple(record.words.split(b" "))
+        return neighbourhood(path, words, self.lint_profile(path), listing)
+
+    def moved_on(self, files: Iterable[tuple[bytes, FileRecord]]) -> set[bytes]:
+        """Return the files that ruff may have judged by another configuration or neighbourhood than their key says.
+
+        ruff reads both from disk for itself. Where they are as they were, before it ran and after, it saw the same.
+        Blocking.
+        """
+        if not self.linter.is_current():
+            return {path for path, _ in files}
+        is_as_read = cache(self._reader.is_as_read)
+        listing = cache(list_directory)
+        return {
+            path
+            for path, record in files
+            if not all(is_as_read(file) for file in self.lint_profile(path).files)
+            or self._around(path, record, listing) != self._around(path, record, self._listing)
+        }
+
+
+def _digest(data: bytes | None) -> bytes | None:
+    return None if data is None else sha256(data).digest()
 
 
 def read_security(root: bytes, pack: bytes) -> tuple[SecurityProfile | None, tuple[Fault, ...]]:

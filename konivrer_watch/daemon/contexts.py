@@ -1,7 +1,7 @@
 """Builds the context anew when a configuration or a neighbourhood may have changed, and tells whom that touches."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import anyio
@@ -9,19 +9,25 @@ import anyio.to_thread
 import msgspec
 
 from konivrer_watch.core.errors import JobError, UsageFault
-from konivrer_watch.core.model import Pass, Signature
+from konivrer_watch.core.model import Pass, Problem, ProblemKind, Signature
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import Fault
-from konivrer_watch.daemon.context import Context, Engines, read_security
+from konivrer_watch.daemon.context import ConfigurationReader, Context, Engines, read_security
 from konivrer_watch.daemon.frames import WorkerSetup, encode
+from konivrer_watch.daemon.hints import blamed
+from konivrer_watch.daemon.linter import Linter, find_linter
 from konivrer_watch.passes.lint.config import LintConfigurations
 from konivrer_watch.passes.optimize.engine import OptimizeEngine, OptimizeSettings
-from konivrer_watch.passes.security.profile import engine_fingerprint
-from konivrer_watch.system.files import list_directory, read_optional, stat_file
+from konivrer_watch.passes.security.profile import SecurityProfile, engine_fingerprint
+from konivrer_watch.system.files import list_directory, stat_file
 from konivrer_watch.system.git import GitPlace
-from konivrer_watch.system.ruff import Members, Ruff
+from konivrer_watch.system.ruff import Members, Ruff, find_ruff
 from konivrer_watch.system.scan import ScanScope
-from konivrer_watch.system.workers import Workers
+
+_REFUSED = "correct it; until then ruff judges no file that it configures"
+_UNLISTED = "every Python file is judged meanwhile; run 'ruff check --show-files' to see what is wrong"
+
+_Listed = tuple[Members, tuple[Fault, ...]]
 
 
 class Packs(msgspec.Struct, frozen=True):
@@ -48,7 +54,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Contexts:
-    """Owns the current context of one root, and gives it to the judge and the workers."""
+    """Owns the current context of one root."""
 
     def __init__(
         self,
@@ -56,15 +62,13 @@ class Contexts:
         packs: Packs,
         settings: Settings,
         engines: Engines,
-        ruff: Ruff | None,
-        workers: Workers,
+        make_ruff: Callable[[Path], Ruff],
     ) -> None:
         self._place = place
         self._packs = packs
         self._settings = settings
         self._engines = engines
-        self._ruff = ruff
-        self._workers = workers
+        self._make_ruff = make_ruff
         self._wide = False
         self._outside: dict[bytes, Signature | None] = {}
         self._sources: dict[bytes, frozenset[bytes]] = {}
@@ -105,37 +109,66 @@ class Contexts:
 
         After it, ``scope`` may differ: where ruff's configuration names other files than Python's, all are scanned.
         """
-        listed: list[Members] = []
+        known = Linter() if self.current is None else self.current.linter
+        linter = Linter()
+        if Pass.LINT in self._settings.passes:
+            linter = await find_linter(self._find_ruff, self._make_ruff, known)
+        listed: list[_Listed] = []
+        folders = {os.path.dirname(path) for path in files}
+        lint, reader = await anyio.to_thread.run_sync(self._read_lint, folders)
         async with anyio.create_task_group() as group:
-            group.start_soon(self._list_members, listed)
-            context = await anyio.to_thread.run_sync(self._read, {os.path.dirname(path) for path in files})
-        context.members = listed[0]
-        optimize = self._settings.optimize
-        setup = WorkerSetup(
-            self._packs.optimize,
-            OptimizeSettings(optimize.select, optimize.ignore, optimize.opt_in),
-            context.security,
-            self._settings.memory_max // 4,
+            group.start_soon(self._list_members, linter, listed)
+            security, faults = await anyio.to_thread.run_sync(
+                read_security, self._place.root, self._packs.security
+            )
+        members, lint_faults = listed[0]
+        self.current = Context(
+            self._place.root,
+            frozenset(self._settings.passes),
+            self._engines,
+            linter,
+            lint,
+            reader,
+            security,
+            self._setup(security),
+            members,
+            (*lint_faults, *faults) if Pass.SECURITY in self._settings.passes else lint_faults,
         )
-        self._workers.configure(encode(setup))
-        self.current = context
-        return context
+        if linter.binary is not None:
+            self._outside[linter.binary] = linter.signature
+        return self.current
 
-    async def _list_members(self, listed: list[Members]) -> None:
-        if self._ruff is None:
-            listed.append(Members(frozenset(), (b"",)))
+    def _find_ruff(self) -> Path:
+        return find_ruff(self._place.environment.get("PATH"))
+
+    async def _list_members(self, linter: Linter, listed: list[_Listed]) -> None:
+        if linter.ruff is None:
+            listed.append((Members(frozenset(), (b"",)), ()))
             return
         try:
-            listed.append(await self._ruff.show_files(self._place.root))
+            members = await linter.ruff.show_files(self._place.root)
         except JobError as error:
-            listed.append(Members(frozenset(), (b"",), str(error)))
+            problem = Problem(ProblemKind.ENGINE, str(error), _UNLISTED)
+            listed.append((Members(frozenset(), (b"",)), (Fault(b"", Pass.LINT, problem),)))
+            return
+        faults: tuple[Fault, ...] = ()
+        if members.problem is not None:
+            # In the words that ruff's runs on the files of that folder end with: it is one problem, told once.
+            problem = Problem(ProblemKind.CONFIGURATION, members.problem, _REFUSED)
+            faults = (Fault(blamed(self._place.root, members.problem), Pass.LINT, problem),)
+        listed.append((members, faults))
 
-    def _read(self, directories: Iterable[bytes]) -> Context:
+    def _setup(self, security: SecurityProfile | None) -> bytes:
+        optimize = self._settings.optimize
+        chosen = OptimizeSettings(optimize.select, optimize.ignore, optimize.opt_in)
+        return encode(WorkerSetup(self._packs.optimize, chosen, security, self._settings.memory_max // 4))
+
+    def _read_lint(self, directories: Iterable[bytes]) -> tuple[LintConfigurations, ConfigurationReader]:
         root = self._place.root
-        seen = _Reader()
+        reader = ConfigurationReader()
         lint = LintConfigurations(
             root,
-            seen.read,
+            reader.read,
             self._place.user_files,
             pack=self._packs.lint,
             environment=self._place.environment,
@@ -146,29 +179,15 @@ class Contexts:
             profile = lint.of(directory)
             looked.update(profile.files)
             sources.update(profile.src)
-        security, faults = read_security(root, self._packs.security)
-        self._wide = seen.names_files
+        self._wide = reader.names_files
         prefix = root.rstrip(b"/") + b"/"
         self._outside = {path: stat_file(b"/", path) for path in looked if not path.startswith(prefix)}
         self._sources = {folder: list_directory(folder) for folder in sources}
-        return Context(root, frozenset(self._settings.passes), self._engines, lint, security, faults)
+        return lint, reader
 
 
-class _Reader:
-    """Reads configuration files, and notes whether one says which files ruff judges."""
-
-    def __init__(self) -> None:
-        self.names_files = False
-
-    def read(self, path: bytes) -> bytes | None:
-        data = read_optional(path)
-        if data is not None and (b"include" in data or b"extension" in data) and b"ruff" in path + data:
-            self.names_files = True
-        return data
-
-
-async def read_engines(ruff: Ruff | None, packs: Packs, settings: Settings) -> Engines:
-    """Return what identifies each engine.
+def read_engines(packs: Packs, settings: Settings) -> Engines:
+    """Return what identifies each engine beside ruff. Blocking.
 
     Raises ``UsageFault`` where the settings name an optimize rule that does not exist.
     """
@@ -178,6 +197,5 @@ async def read_engines(ruff: Ruff | None, packs: Packs, settings: Settings) -> E
             packs.optimize, OptimizeSettings(chosen.select, chosen.ignore, chosen.opt_in)
         ).digest
     except ValueError as error:
-        raise UsageFault(f"optimize: {error}") from error
-    lint = "none" if ruff is None else await ruff.version()
-    return Engines(lint.encode(), optimize, engine_fingerprint())
+        raise UsageFault(str(error)) from error
+    return Engines(optimize, engine_fingerprint())

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from konivrer_watch.core.model import Pass, Verdict
+from konivrer_watch.core.model import Pass, Problem, ProblemKind, Verdict
 from konivrer_watch.passes.optimize.engine import OptimizeSettings
 from konivrer_watch.passes.security.profile import SecurityProfile
 
@@ -34,3 +34,22 @@ class WorkerAnswer(msgspec.Struct, frozen=True):
 encode = msgspec.msgpack.Encoder().encode
 decode_request = msgspec.msgpack.Decoder(WorkerSetup | WorkerJob).decode
 decode_answer = msgspec.msgpack.Decoder(WorkerAnswer).decode
+
+
+def encode_answer(answer: WorkerAnswer) -> bytes:
+    """Encode an answer; a verdict that quotes what is no Unicode is replaced by a problem of that pass."""
+    try:
+        return encode(answer)
+    except UnicodeEncodeError:
+        verdicts = {pass_: _encodable(verdict) for pass_, verdict in answer.verdicts.items()}
+        return encode(WorkerAnswer(verdicts, answer.seconds))
+
+
+def _encodable(verdict: Verdict) -> Verdict:
+    try:
+        encode(verdict)
+    except UnicodeEncodeError as error:
+        message = f"what was found cannot be told: {error}"
+        hint = "write half surrogate pairs as escapes, or exclude the file"
+        return Verdict(problem=Problem(ProblemKind.ENGINE, message, hint))
+    return verdict

@@ -1,6 +1,5 @@
 """From paths to outcomes: bytes read once, verdicts looked up by key, and only what is unknown sent to the engines."""
 
-import os
 import time
 from collections.abc import Collection, Mapping, Sequence
 
@@ -8,103 +7,84 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from konivrer_watch.core.errors import EngineDiedError, EngineMissingError, EngineSilentError
-from konivrer_watch.core.model import (
-    FileRecord,
-    Outcome,
-    Pass,
-    Problem,
-    ProblemKind,
-    Signature,
-    Verdict,
-)
+from konivrer_watch.core.errors import EngineDiedError, EngineSilentError, JobError
+from konivrer_watch.core.model import FileRecord, Outcome, Pass, Problem, ProblemKind, Signature, Verdict
 from konivrer_watch.core.settle import Settled
 from konivrer_watch.core.status import FileState
 from konivrer_watch.daemon.context import Context
 from konivrer_watch.daemon.contexts import Contexts
 from konivrer_watch.daemon.frames import WorkerJob, decode_answer, encode
-from konivrer_watch.passes.lint.words import import_words, may_silence
-from konivrer_watch.system.files import TooLargeError, UnstableError, is_settled, read_file, stat_file
-from konivrer_watch.system.ruff import LintJob, Ruff
+from konivrer_watch.daemon.hints import with_exclude_line
+from konivrer_watch.daemon.sight import Reader, Seen, Sight, Unread
+from konivrer_watch.system.ruff import LintJob
 from konivrer_watch.system.store import VerdictStore
 from konivrer_watch.system.workers import Workers
 
 # Problems that are a function of the bytes alone, so that the store may remember them.
 _LASTING = frozenset({ProblemKind.UNPARSABLE, ProblemKind.QUARANTINED})
 
+_Fresh = dict[bytes, dict[Pass, Verdict]]
+
 
 class Judged(msgspec.Struct, frozen=True):
-    """What came of a batch: outcomes, files that changed while they were judged, and files that are gone."""
+    """What came of a batch: outcomes, files to be judged once more, and files that are gone.
+
+    ``context_is_old`` is whether some are to be judged again because a configuration or a neighbour changed
+    meanwhile: without reading those anew the same would come of it.
+    """
 
     outcomes: tuple[Outcome, ...]
     again: tuple[Settled, ...]
     gone: tuple[bytes, ...]
-
-
-class _Sight(msgspec.Struct, frozen=True):
-    """One file as it was read for a batch. ``data`` is ``None`` where its record made reading needless."""
-
-    entry: Settled
-    signature: Signature
-    record: FileRecord
-    data: bytes | None
-    settled: bool
-    keys: dict[Pass, bytes]
-
-
-class _Unread(msgspec.Struct, frozen=True):
-    """A file that is there and cannot be read."""
-
-    entry: Settled
-    problem: Problem
+    context_is_old: bool = False
 
 
 class Judge:
     """Judges batches of files under the current context. ``spent`` adds up seconds of work by pass."""
 
     def __init__(
-        self,
-        root: bytes,
-        limit_bytes: int,
-        store: VerdictStore | None,
-        records: dict[bytes, FileRecord],
-        ruff: Ruff | None,
-        workers: Workers,
-        contexts: Contexts,
+        self, reader: Reader, store: VerdictStore | None, workers: Workers, contexts: Contexts
     ) -> None:
-        self._root = root
-        self._limit = limit_bytes
+        self._reader = reader
         self._store = store
-        self._ruff = ruff
         self._workers = workers
         self._contexts = contexts
-        self.records = records
+        # A file's bytes are fetched when a worker is about to be free, not when its batch begins.
+        self._in_hand = anyio.Semaphore(workers.size + 1)
         self.spent: dict[Pass, float] = dict.fromkeys(Pass, 0.0)
+
+    @property
+    def records(self) -> Mapping[bytes, FileRecord]:
+        """What is remembered of the files, by path."""
+        return self._reader.records
 
     async def judge(self, entries: Sequence[Settled]) -> Judged:
         """Judge a batch. Files that another program writes meanwhile are returned in ``again``, without a verdict."""
         context = self._contexts.current
         if context is None:
             raise RuntimeError("nothing can be judged before the configurations were read")
-        sights, unread, again, gone = await anyio.to_thread.run_sync(self._look, entries, context)
-        verdicts = await self._known(sights)
-        missing = {
-            sight.entry.path: tuple([pass_ for pass_, key in sight.keys.items() if key not in verdicts])
-            for sight in sights
+        seen, known = await anyio.to_thread.run_sync(self._look, entries, context)
+        unknown = {
+            sight.path: tuple([pass_ for pass_, key in sight.keys.items() if key not in known])
+            for sight in seen.sights
         }
-        unknown = [sight for sight in sights if missing[sight.entry.path]]
-        fresh, changed = await self._run_engines(unknown, missing, context)
-        self._remember(sights, changed)
-        await self._keep(unknown, fresh)
+        asked = [sight for sight in seen.sights if unknown[sight.path]]
+        fresh = await self._run_engines(asked, unknown, context)
+        changed, moved_on = set[bytes](), set[bytes]()
+        if asked:
+            changed, moved_on = await anyio.to_thread.run_sync(self._keep, asked, fresh, context)
+        self._reader.remember([sight for sight in seen.sights if not unknown[sight.path]], ())
         now = anyio.current_time()
+        unanswered = {path for path, verdicts in fresh.items() if len(verdicts) < len(unknown[path])}
+        undone = changed | moved_on | unanswered
         outcomes = [
-            _outcome(sight, verdicts, fresh.get(sight.entry.path, {}), now)
-            for sight in sights
-            if sight.entry.path not in changed
+            _outcome(sight, known, fresh.get(sight.path, {}), now)
+            for sight in seen.sights
+            if sight.path not in undone
         ]
-        outcomes += [_unread_outcome(each, context, now) for each in unread]
-        again += [sight.entry for sight in sights if sight.entry.path in changed]
-        return Judged(tuple(outcomes), tuple(again), tuple(gone))
+        outcomes += [_unread_outcome(each, context, now) for each in seen.unread]
+        again = seen.again + [sight.entry for sight in seen.sights if sight.path in undone]
+        return Judged(tuple(outcomes), tuple(again), tuple(seen.gone), bool(moved_on))
 
     def stale(self, files: Mapping[bytes, Signature], known: Mapping[bytes, FileState]) -> list[bytes]:
         """Return the files whose verdicts in ``known`` do not hold under the current context. Blocking."""
@@ -121,6 +101,8 @@ class Judge:
         passes = context.passes_for(path)
         if known is None or not passes:
             return known is None and not passes
+        if not all(_is_lasting(verdict) for verdict in known.verdicts.values()):
+            return False
         record = self.records.get(path)
         return (
             record is not None and record.signature == signature and context.keys(path, record) == known.keys
@@ -128,190 +110,132 @@ class Judge:
 
     def forget(self, files: Collection[bytes]) -> None:
         """Drop the records of all other files than these."""
-        for path in self.records.keys() - files:
-            del self.records[path]
+        for path in self._reader.records.keys() - files:
+            del self._reader.records[path]
 
-    def _look(
-        self, entries: Sequence[Settled], context: Context
-    ) -> tuple[list[_Sight], list[_Unread], list[Settled], list[bytes]]:
-        sights: list[_Sight] = []
-        unread: list[_Unread] = []
-        again: list[Settled] = []
-        gone: list[bytes] = []
-        for entry in entries:
-            signature = stat_file(self._root, entry.path)
-            if signature is None:
-                gone.append(entry.path)
-                continue
-            record = self.records.get(entry.path)
-            if record is not None and record.signature == signature:
-                keys = context.keys(entry.path, record)
-                sights.append(_Sight(entry, signature, record, None, True, keys))
-                continue
-            try:
-                sights.append(self._read(entry, context))
-            except UnstableError:
-                again.append(entry)
-            except FileNotFoundError:
-                gone.append(entry.path)
-            except TooLargeError:
-                unread.append(_Unread(entry, _too_large(entry.path, self._limit)))
-            except OSError as error:
-                unread.append(_Unread(entry, _unreadable(error)))
-        return sights, unread, again, gone
-
-    def _read(self, entry: Settled, context: Context) -> _Sight:
-        file = read_file(self._root, entry.path, self._limit, time.time_ns())
-        words = b" ".join(import_words(file.data, entry.path))
-        record = FileRecord(file.signature, file.digest, words)
-        keys = context.keys(entry.path, record)
-        return _Sight(entry, file.signature, record, file.data, file.settled, keys)
-
-    async def _known(self, sights: Sequence[_Sight]) -> dict[bytes, Verdict]:
+    def _look(self, entries: Sequence[Settled], context: Context) -> tuple[Seen, dict[bytes, Verdict]]:
+        seen = self._reader.look(entries, context)
         if self._store is None:
-            return {}
-        keys = [key for sight in sights for key in sight.keys.values()]
-        return await anyio.to_thread.run_sync(self._store.get, keys)
+            return seen, {}
+        return seen, self._store.get([key for sight in seen.sights for key in sight.keys.values()])
 
     async def _run_engines(
-        self, unknown: Sequence[_Sight], missing: dict[bytes, tuple[Pass, ...]], context: Context
-    ) -> tuple[dict[bytes, dict[Pass, Verdict]], set[bytes]]:
-        fresh: dict[bytes, dict[Pass, Verdict]] = {sight.entry.path: {} for sight in unknown}
-        changed: set[bytes] = set()
+        self, sights: Sequence[Sight], unknown: Mapping[bytes, tuple[Pass, ...]], context: Context
+    ) -> _Fresh:
+        """Return what the engines say. A pass without an answer there is one whose file changed meanwhile."""
+        fresh: _Fresh = {sight.path: {} for sight in sights}
 
         async def lint() -> None:
-            sights = [sight for sight in unknown if Pass.LINT in missing[sight.entry.path]]
-            for path, verdict in (await self._lint(sights, context)).items():
+            of_lint = [sight for sight in sights if Pass.LINT in unknown[sight.path]]
+            for path, verdict in (await self._lint(of_lint, context)).items():
                 fresh[path][Pass.LINT] = verdict
-            changed.update(await anyio.to_thread.run_sync(self._changed, sights))
 
-        async def rest(sight: _Sight) -> None:
-            passes = tuple([pass_ for pass_ in missing[sight.entry.path] if pass_ is not Pass.LINT])
+        async def rest(sight: Sight) -> None:
+            passes = tuple([pass_ for pass_ in unknown[sight.path] if pass_ is not Pass.LINT])
             if not passes:
                 return
-            data = sight.data
-            if data is None:
-                data = await anyio.to_thread.run_sync(self._read_again, sight)
-            if data is None:
-                changed.add(sight.entry.path)
-                return
-            fresh[sight.entry.path].update(await self._ask(WorkerJob(sight.entry.path, data, passes)))
+            async with self._in_hand:
+                data = sight.data
+                if data is None:
+                    data = await anyio.to_thread.run_sync(self._reader.bytes_of, sight)
+                if data is not None:
+                    fresh[sight.path] |= await self._ask(WorkerJob(sight.path, data, passes), context)
 
         async with anyio.create_task_group() as group:
             group.start_soon(lint)
-            for sight in unknown:
+            for sight in sights:
                 group.start_soon(rest, sight)
-        return fresh, changed
+        return fresh
 
-    async def _lint(self, sights: Sequence[_Sight], context: Context) -> dict[bytes, Verdict]:
+    async def _lint(self, sights: Sequence[Sight], context: Context) -> dict[bytes, Verdict]:
+        linter = context.linter
         if not sights:
             return {}
-        if self._ruff is None:
-            problem = Problem(
-                ProblemKind.ENGINE,
-                "ruff is not installed beside this Python, nor on PATH",
-                "install it with 'pip install ruff', or leave the lint pass out with --pass optimize,security",
-            )
-            return {sight.entry.path: Verdict(problem=problem) for sight in sights}
-        jobs = [
-            LintJob(
-                sight.entry.path,
-                context.lint_profile(sight.entry.path),
-                sight.data is None or may_silence(sight.data),
-            )
-            for sight in sights
-        ]
+        if linter.ruff is None:
+            return {sight.path: Verdict(problem=linter.problem) for sight in sights}
+        jobs = [LintJob(sight.path, context.lint_profile(sight.path), sight.silences) for sight in sights]
+        started = time.perf_counter()
         try:
-            started = time.perf_counter()
-            verdicts = await self._ruff.check(self._root, jobs)
-            self.spent[Pass.LINT] += time.perf_counter() - started
-            return verdicts
-        except EngineMissingError as error:
+            verdicts = await linter.ruff.check(context.root, jobs)
+            if any(_is_quarantined(verdict) for verdict in verdicts.values()):
+                # A file is to blame only if ruff is well without it.
+                await linter.ruff.version()
+        except JobError as error:
             problem = Problem(ProblemKind.ENGINE, str(error), "install ruff again and save the file")
-            return {sight.entry.path: Verdict(problem=problem) for sight in sights}
+            return {sight.path: Verdict(problem=problem) for sight in sights}
+        self.spent[Pass.LINT] += time.perf_counter() - started
+        return verdicts
 
-    def _changed(self, sights: Sequence[_Sight]) -> list[bytes]:
-        """Return the files that ruff may have seen with other bytes than those that were hashed."""
-        return [sight.entry.path for sight in sights if not self._is_same(sight)]
-
-    def _is_same(self, sight: _Sight) -> bool:
-        if stat_file(self._root, sight.entry.path) != sight.signature:
-            return False
-        return sight.settled or self._read_again(sight) is not None
-
-    def _read_again(self, sight: _Sight) -> bytes | None:
-        try:
-            file = read_file(self._root, sight.entry.path, self._limit, time.time_ns())
-        except (OSError, TooLargeError, UnstableError):
-            return None
-        return file.data if file.digest == sight.record.digest else None
-
-    async def _ask(self, job: WorkerJob) -> dict[Pass, Verdict]:
+    async def _ask(self, job: WorkerJob, context: Context) -> dict[Pass, Verdict]:
         try:
             try:
-                answer = await self._workers.ask(encode(job))
+                answer = await self._workers.ask(encode(job), context.setup)
             except EngineDiedError:
                 # Anything may have ended that worker; a file that ends a second one is to blame itself.
-                answer = await self._workers.ask(encode(job))
-            answered = decode_answer(answer)
-            for pass_, seconds in answered.seconds.items():
-                self.spent[pass_] += seconds
-            return answered.verdicts
+                answer = await self._workers.ask(encode(job), context.setup)
         except (EngineDiedError, EngineSilentError) as error:
-            problem = Problem(
-                ProblemKind.QUARANTINED,
-                f"the engine worker {error}",
-                "the file is set aside until it changes; exclude it if that is no surprise",
-            )
+            problem = await self._blame(error, job, context)
             return {pass_: Verdict(problem=problem) for pass_ in job.passes}
+        answered = decode_answer(answer)
+        for pass_, seconds in answered.seconds.items():
+            self.spent[pass_] += seconds
+        return answered.verdicts
 
-    def _remember(self, sights: Sequence[_Sight], changed: set[bytes]) -> None:
-        now = time.time_ns()
-        for sight in sights:
-            path = sight.entry.path
-            if path in changed or not is_settled(sight.signature, now):
-                self.records.pop(path, None)
-            else:
-                self.records[path] = sight.record
+    async def _blame(self, error: JobError, job: WorkerJob, context: Context) -> Problem:
+        """Return the problem of a file without an answer: the file's own if a worker survives an empty one."""
+        try:
+            await self._workers.ask(encode(WorkerJob(job.path, b"", job.passes)), context.setup)
+        except (EngineDiedError, EngineSilentError) as alone:
+            hint = "install konivrer-watch again if that lasts, and save the file"
+            return Problem(ProblemKind.ENGINE, f"the engine worker {alone}, whatever it is given", hint)
+        hint = "the file is set aside until it changes; leave it out if that is no surprise"
+        return Problem(ProblemKind.QUARANTINED, f"the engine worker {error}", hint)
 
-    async def _keep(self, sights: Sequence[_Sight], fresh: dict[bytes, dict[Pass, Verdict]]) -> None:
-        if self._store is None:
-            return
+    def _keep(
+        self, sights: Sequence[Sight], fresh: _Fresh, context: Context
+    ) -> tuple[set[bytes], set[bytes]]:
+        """Store what is certainly true of the bytes that were hashed, and remember files that are as they were.
+
+        Return the files that changed while they were judged, and those around which something did.
+        """
+        looked = [self._reader.look_again(sight) for sight in sights]
+        same = [sight for sight in looked if sight is not None]
+        changed = {sight.path for sight in sights} - {sight.path for sight in same}
+        linted = [(each.path, each.record) for each in same if Pass.LINT in fresh[each.path]]
+        moved_on = context.moved_on(linted)
+        self._reader.remember(sights, {sight.path for sight in sights})
+        self._reader.remember(same, ())
         lasting = {
             sight.keys[pass_]: verdict
             for sight in sights
-            for pass_, verdict in fresh[sight.entry.path].items()
-            if verdict.problem is None or verdict.problem.kind in _LASTING
+            for pass_, verdict in fresh[sight.path].items()
+            if _is_lasting(verdict) and (pass_ is not Pass.LINT or sight.path not in changed | moved_on)
         }
-        if lasting:
-            await anyio.to_thread.run_sync(self._store.put, lasting)
+        if self._store is not None and lasting:
+            self._store.put(lasting)
+        return changed, moved_on
 
 
-def _outcome(sight: _Sight, known: dict[bytes, Verdict], fresh: dict[Pass, Verdict], now: float) -> Outcome:
-    verdicts = {pass_: known[key] for pass_, key in sight.keys.items() if key in known} | fresh
+def _is_lasting(verdict: Verdict) -> bool:
+    return verdict.problem is None or verdict.problem.kind in _LASTING
+
+
+def _is_quarantined(verdict: Verdict) -> bool:
+    return verdict.problem is not None and verdict.problem.kind is ProblemKind.QUARANTINED
+
+
+def _outcome(
+    sight: Sight, known: Mapping[bytes, Verdict], fresh: Mapping[Pass, Verdict], now: float
+) -> Outcome:
+    verdicts = {pass_: fresh[pass_] if pass_ in fresh else known[key] for pass_, key in sight.keys.items()}
+    told = {pass_: with_exclude_line(sight.path, verdict) for pass_, verdict in verdicts.items()}
     latency = round(1000 * (now - sight.entry.noticed))
-    entry = sight.entry
-    return Outcome(entry.path, sight.keys, verdicts, frozenset(fresh), entry.trigger, latency)
+    return Outcome(sight.path, sight.keys, told, frozenset(fresh), sight.entry.trigger, latency)
 
 
-def _unread_outcome(unread: _Unread, context: Context, now: float) -> Outcome:
+def _unread_outcome(unread: Unread, context: Context, now: float) -> Outcome:
     entry = unread.entry
-    verdicts = {pass_: Verdict(problem=unread.problem) for pass_ in context.passes_for(entry.path)}
+    verdict = with_exclude_line(entry.path, Verdict(problem=unread.problem))
+    verdicts = dict.fromkeys(context.passes_for(entry.path), verdict)
     latency = round(1000 * (now - entry.noticed))
     return Outcome(entry.path, {}, verdicts, frozenset(), entry.trigger, latency)
-
-
-def _too_large(path: bytes, limit: int) -> Problem:
-    name = os.fsdecode(path).encode("utf-8", "backslashreplace").decode()
-    return Problem(
-        ProblemKind.TOO_LARGE,
-        f"larger than {limit >> 10} kB",
-        f'raise max_file_kb, or leave it out with exclude = ["/{name}"]',
-    )
-
-
-def _unreadable(error: OSError) -> Problem:
-    reason = error.strerror or str(error)
-    return Problem(
-        ProblemKind.UNREADABLE, f"cannot be read: {reason}", "check its permissions, or exclude it"
-    )

@@ -49,7 +49,7 @@ async def check(request: Request, progress: Progress) -> Report:
         paths = [
             path for path in snapshot.files if _wanted(path, request.only) and bench.contexts.applies(path)
         ]
-        outcomes = await _judge_all(bench, paths, progress)
+        outcomes = await _judge_all(bench, snapshot.files, paths, progress)
         status = Status()
         for event in (
             ContextRead(bench.contexts.faults),
@@ -79,28 +79,35 @@ async def _look(bench: Workbench) -> Snapshot:
             return snapshot
 
 
-async def _judge_all(bench: Workbench, paths: list[bytes], progress: Progress) -> list[Outcome]:
+async def _judge_all(
+    bench: Workbench, files: Collection[bytes], paths: list[bytes], progress: Progress
+) -> list[Outcome]:
     outcomes: list[Outcome] = []
     now = anyio.current_time()
     waiting = [Settled(path, Trigger.REQUEST, now) for path in paths]
+
+    async def lane(batches: list[list[Settled]], again: list[Settled], outdated: list[bool]) -> None:
+        while batches:
+            judged = await bench.judge.judge(batches.pop(0))
+            outcomes.extend(judged.outcomes)
+            again.extend(judged.again)
+            outdated.append(judged.context_is_old)
+            progress(len(outcomes), len(paths))
+
     for attempt in range(_ATTEMPTS):
         again: list[Settled] = []
+        outdated: list[bool] = []
         batches = [waiting[start : start + _BATCH] for start in range(0, len(waiting), _BATCH)]
-
-        async def lane(batches: list[list[Settled]] = batches, again: list[Settled] = again) -> None:
-            while batches:
-                judged = await bench.judge.judge(batches.pop(0))
-                outcomes.extend(judged.outcomes)
-                again.extend(judged.again)
-                progress(len(outcomes), len(paths))
 
         async with anyio.create_task_group() as group:
             for _ in range(_LANES):
-                group.start_soon(lane)
+                group.start_soon(lane, batches, again, outdated)
         if not again:
             return outcomes
         waiting = again
         await anyio.sleep(0.05 * 2**attempt)
+        if any(outdated):
+            await bench.contexts.read(files)
     return outcomes + [_restless(bench, entry) for entry in waiting]
 
 

@@ -40,11 +40,10 @@ class Queue:
         """Take up to ``limit`` paths of one urgency; empty where another lane was faster."""
         return self._agenda.take(limit)
 
-    def done(self, paths: Iterable[bytes]) -> frozenset[bytes]:
-        """End the run of these paths; return those that were dropped while they ran."""
-        dropped = self._agenda.done(paths)
+    def done(self, paths: Iterable[bytes]) -> None:
+        """End the run of these paths."""
+        self._agenda.done(paths)
         self._announce()
-        return dropped
 
     def drop(self, path: bytes) -> None:
         """Forget a path that is gone."""

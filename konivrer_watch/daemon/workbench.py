@@ -9,13 +9,13 @@ from pathlib import Path
 import anyio.to_thread
 import msgspec
 
-from konivrer_watch.core.errors import EngineMissingError
-from konivrer_watch.core.model import FileRecord, Pass
+from konivrer_watch.core.model import FileRecord
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.daemon.contexts import Contexts, Packs, Place, read_engines
 from konivrer_watch.daemon.judge import Judge
+from konivrer_watch.daemon.sight import Reader
 from konivrer_watch.passes.lint.reading import read_report
-from konivrer_watch.system.ruff import Ruff, find_ruff
+from konivrer_watch.system.ruff import Ruff
 from konivrer_watch.system.store import RecordStore, VerdictStore
 from konivrer_watch.system.workers import open_workers
 
@@ -92,35 +92,28 @@ async def open_workbench(
 ) -> AsyncIterator[Workbench]:
     """Open stores and engines for the length of the block. Nothing starts before there is something to judge."""
     size = worker_count(settings)
-    ruff = _ruff(place, packs, settings, size)
-    engines = await read_engines(ruff, packs, settings)
+    engines = await anyio.to_thread.run_sync(read_engines, packs, settings)
     verdicts, records, known = None, None, dict[bytes, FileRecord]()
     if memory is Memory.KEPT:
         verdicts = await anyio.to_thread.run_sync(VerdictStore, folders.shared / "verdicts.db")
         records = await anyio.to_thread.run_sync(RecordStore, folders.own / "state.db")
         known = await anyio.to_thread.run_sync(records.load)
     async with open_workers(_WORKER, size, _WORKER_DEADLINE_SECONDS) as workers:
-        contexts = Contexts(place, packs, settings, engines, ruff, workers)
-        judge = Judge(place.root, settings.max_file_kb << 10, verdicts, known, ruff, workers, contexts)
+
+        def make_ruff(binary: Path) -> Ruff:
+            return Ruff(
+                binary,
+                read_report,
+                pack=packs.lint_path,
+                environment=place.environment,
+                threads=size,
+                deadline=_LINT_DEADLINE_SECONDS,
+            )
+
+        contexts = Contexts(place, packs, settings, engines, make_ruff)
+        judge = Judge(Reader(place.root, settings.max_file_kb << 10, known), verdicts, workers, contexts)
         bench = Workbench(contexts, judge, verdicts, records)
         try:
             yield bench
         finally:
             bench.close()
-
-
-def _ruff(place: Place, packs: Packs, settings: Settings, threads: int) -> Ruff | None:
-    if Pass.LINT not in settings.passes:
-        return None
-    try:
-        binary = find_ruff(place.environment.get("PATH"))
-    except EngineMissingError:
-        return None
-    return Ruff(
-        binary,
-        read_report,
-        pack=packs.lint_path,
-        environment=place.environment,
-        threads=threads,
-        deadline=_LINT_DEADLINE_SECONDS,
-    )

@@ -18,7 +18,7 @@ import warnings
 from typing import BinaryIO
 
 from konivrer_watch.core.model import Pass, Problem, ProblemKind, Verdict
-from konivrer_watch.daemon.frames import WorkerAnswer, WorkerJob, WorkerSetup, decode_request, encode
+from konivrer_watch.daemon.frames import WorkerAnswer, WorkerJob, WorkerSetup, decode_request, encode_answer
 from konivrer_watch.passes.optimize.engine import OptimizeEngine
 from konivrer_watch.passes.security.driver import SecurityEngine
 
@@ -81,25 +81,6 @@ def _parse(data: bytes) -> ast.Module | None:
         return None
 
 
-def _encode(answer: WorkerAnswer) -> bytes:
-    """Encode an answer; a verdict that quotes what is no Unicode is replaced by a problem of that pass."""
-    try:
-        return encode(answer)
-    except UnicodeEncodeError:
-        verdicts = {pass_: _encodable(verdict) for pass_, verdict in answer.verdicts.items()}
-        return encode(WorkerAnswer(verdicts, answer.seconds))
-
-
-def _encodable(verdict: Verdict) -> Verdict:
-    try:
-        encode(verdict)
-    except UnicodeEncodeError as error:
-        message = f"what was found cannot be told: {error}"
-        hint = "write half surrogate pairs as escapes, or exclude the file"
-        return Verdict(problem=Problem(ProblemKind.ENGINE, message, hint))
-    return verdict
-
-
 def _mapped() -> int | None:
     """Return how many bytes of address space are mapped; ``None`` where the system does not tell (macOS)."""
     try:
@@ -159,7 +140,7 @@ def main() -> None:
             continue
         if engines is None:
             break
-        answer = _encode(engines.judge(request))
+        answer = encode_answer(engines.judge(request))
         del request, body
         if gc.get_count()[0] > _GARBAGE:
             gc.collect()

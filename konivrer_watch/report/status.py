@@ -135,8 +135,7 @@ def status_text(report: StatusReport) -> str:
         "  findings   " + ", ".join([count(number, level) for level, number in report.findings.items()]),
         f"  load       {_percent(report.load.cpu_percent)} CPU and {_percent(report.load.memory_percent)} memory "
         f"used by others, {_percent(report.load.own_cpu_percent)} CPU by this service",
-        f"  watch      {report.watch.source}"
-        + (f", {report.watch.degraded}" if report.watch.degraded else ""),
+        f"  watch      {report.watch.source}{_degraded(report)}",
         f"  memory     {report.memory_mb.daemon} MB, engines {report.memory_mb.engines} MB",
     ]
     lines += [f"  problem    {_problem(problem)}" for problem in report.problems[:_PROBLEMS_SHOWN]]
@@ -152,8 +151,14 @@ def _as_of(report: StatusReport) -> str:
     return f"{report.as_of or 'not checked yet'}{'' if report.complete else ', incomplete'}{late}"
 
 
+def _degraded(report: StatusReport) -> str:
+    reason = report.watch.degraded
+    return f", {reason}" if reason and reason != report.reason else ""
+
+
 def _problem(problem: ProblemJson) -> str:
-    subject = f"{problem.path}: " if problem.path else ""
+    asker = f" ({problem.pass_})" if problem.pass_ else ""
+    subject = f"{problem.path}{asker}: " if problem.path else ""
     return f"{subject}{problem.message}; {problem.hint}"
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+Connection = sqlite3.Connection
 _Result = TypeVar("_Result")
 # Writers hold the lock for milliseconds. Who waits longer waits for a stopped process, and the end of the program
 # must not wait with it.

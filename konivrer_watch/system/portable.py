@@ -78,6 +78,13 @@ class PortableSource:
         return failure
 
     async def _listen(self, stop: anyio.Event) -> None:
+        try:
+            await self._hear(stop, ignore_unreadable=False)
+        except PermissionError:
+            # Told to ignore unreadable folders, watchfiles is silent about a lack of watches too: so only now.
+            await self._hear(stop, ignore_unreadable=True)
+
+    async def _hear(self, stop: anyio.Event, *, ignore_unreadable: bool) -> None:
         watched = _identity(self._root)
         if watched is None:
             raise FileNotFoundError(f"{os.fsdecode(self._root)!r} is not there")
@@ -91,7 +98,7 @@ class PortableSource:
             rust_timeout=_LOOK_MS,
             yield_on_timeout=True,
             force_polling=False,
-            ignore_permission_denied=True,
+            ignore_permission_denied=ignore_unreadable,
         )
         async with aclosing(changes):
             async for batch in changes:

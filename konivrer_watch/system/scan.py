@@ -12,6 +12,7 @@ import msgspec
 
 from konivrer_watch.core.model import Signature, Skip
 from konivrer_watch.core.relevance import COUNTS, Disposition, IgnoreRules, candidate, steers
+from konivrer_watch.system.files import signature_of
 from konivrer_watch.system.scope import (
     GONE,
     VENV,
@@ -24,7 +25,7 @@ from konivrer_watch.system.scope import (
     with_own,
 )
 
-__all__ = ["ScanScope", "Snapshot", "dispose", "judge", "scan", "signature"]
+__all__ = ["ScanScope", "Snapshot", "dispose", "judge", "scan"]
 
 NOT_PYTHON = Disposition(False, "not a Python file")
 NOT_REGULAR = Disposition(False, "not a regular file")
@@ -111,7 +112,7 @@ def dispose(scope: ScanScope, path: bytes) -> Disposition:
 def judge(scope: ScanScope, path: bytes, status: os.stat_result) -> Signature | Disposition:
     """A candidate's signature, or why it has none. ``status`` is the ``lstat`` of ``path``."""
     if stat.S_ISREG(status.st_mode):
-        return signature(status)
+        return signature_of(status)
     if not stat.S_ISLNK(status.st_mode):
         return NOT_REGULAR
     root = os.path.realpath(scope.root).rstrip(b"/")
@@ -124,12 +125,7 @@ def judge(scope: ScanScope, path: bytes, status: os.stat_result) -> Signature | 
         return BROKEN_LINK
     if stat.S_ISDIR(status.st_mode):
         return LINKED_DIRECTORY
-    return signature(status) if stat.S_ISREG(status.st_mode) else NOT_REGULAR
-
-
-def signature(status: os.stat_result) -> Signature:
-    """The part of a ``stat`` that tells one content of a file from another."""
-    return Signature(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_mode)
+    return signature_of(status) if stat.S_ISREG(status.st_mode) else NOT_REGULAR
 
 
 class _Walk:

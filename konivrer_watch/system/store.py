@@ -1,9 +1,9 @@
 """Verdicts by key, and what was last seen of each root's files: two caches that may be lost at any time.
 
-Beside ``database`` the only file that knows SQLite. ``fault`` says what is wrong; then everything is judged afresh.
+The tables and their statements; SQLite itself is met in ``database``. ``fault`` says what is wrong; then everything
+is judged afresh.
 """
 
-import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from konivrer_watch.core.model import FileRecord, Verdict
-from konivrer_watch.system.database import Database, number
+from konivrer_watch.system.database import Connection, Database, number
 
 # Raised with every change of a table or of what is encoded in one.
 _VERSION = 1
@@ -27,6 +27,7 @@ _RECORDS = ("CREATE TABLE file (path BLOB PRIMARY KEY, record BLOB NOT NULL)",)
 _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE_VERDICT = msgspec.msgpack.Decoder(Verdict).decode
 _DECODE_RECORD = msgspec.msgpack.Decoder(FileRecord).decode
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 _EMPTY = Verdict()
 _EMPTY_BODY = _ENCODE(_EMPTY)
 
@@ -52,7 +53,7 @@ class VerdictStore:
         nothing: list[tuple[bytes, bytes, int]] = []
         for key, body, used in self._database.read(lambda connection: _select(connection, keys), nothing):
             # A body that cannot be read is as good as none: the next put replaces it.
-            with suppress(msgspec.MsgspecError):
+            with suppress(*_UNREADABLE):
                 found[key] = _EMPTY if body == _EMPTY_BODY else _DECODE_VERDICT(body)
                 if used != today:
                     stale.append((today, key))
@@ -76,7 +77,7 @@ class VerdictStore:
         self._unpruned = 0
         return self._database.write(self._prune, 0)
 
-    def _prune(self, connection: sqlite3.Connection) -> int:
+    def _prune(self, connection: Connection) -> int:
         pages = number(connection, "PRAGMA page_count") - number(connection, "PRAGMA freelist_count")
         size = pages * number(connection, "PRAGMA page_size")
         if size <= self._limit:
@@ -109,7 +110,7 @@ class RecordStore:
         records: dict[bytes, FileRecord] = {}
         nothing: list[tuple[bytes, bytes]] = []
         for path, record in self._database.read(_select_records, nothing):
-            with suppress(msgspec.MsgspecError):
+            with suppress(*_UNREADABLE):
                 records[path] = _DECODE_RECORD(record)
         return records
 
@@ -118,7 +119,7 @@ class RecordStore:
         rows = [(path, _ENCODE(record)) for path, record in records.items()]
         lost = [(path,) for path in gone]
 
-        def act(connection: sqlite3.Connection) -> None:
+        def act(connection: Connection) -> None:
             connection.executemany("DELETE FROM file WHERE path = ?", lost)
             connection.executemany("INSERT OR REPLACE INTO file VALUES (?, ?)", rows)
 
@@ -129,7 +130,7 @@ class RecordStore:
         self._database.close()
 
 
-def _select(connection: sqlite3.Connection, keys: Sequence[bytes]) -> list[tuple[bytes, bytes, int]]:
+def _select(connection: Connection, keys: Sequence[bytes]) -> list[tuple[bytes, bytes, int]]:
     rows: list[tuple[bytes, bytes, int]] = []
     for start in range(0, len(keys), _CHUNK):
         chunk = keys[start : start + _CHUNK]
@@ -138,7 +139,7 @@ def _select(connection: sqlite3.Connection, keys: Sequence[bytes]) -> list[tuple
     return rows
 
 
-def _select_records(connection: sqlite3.Connection) -> list[tuple[bytes, bytes]]:
+def _select_records(connection: Connection) -> list[tuple[bytes, bytes]]:
     return connection.execute("SELECT path, record FROM file").fetchall()
 
 

@@ -47,20 +47,15 @@ class Workers:
         self._slots = anyio.Semaphore(size)
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
-        self._setup = b""
         self.size = size
-
-    def configure(self, setup: bytes) -> None:
-        """Set the first frame that a child gets; children told another one are told anew before they serve again."""
-        self._setup = setup
 
     @property
     def pids(self) -> list[int]:
         """Process ids of the living children."""
         return [worker.process.pid for worker in self._all]
 
-    async def ask(self, frame: bytes, setup: bytes | None = None) -> bytes:
-        """Return a child's answer, given under ``setup`` or, without one, under what was configured last.
+    async def ask(self, frame: bytes, setup: bytes) -> bytes:
+        """Return a child's answer to ``frame``. A child that was not told ``setup`` last is told it first.
 
         Raises ``EngineDiedError`` where the child ended first, ``EngineSilentError`` past the deadline. Their words
         follow on "the engine worker".
@@ -69,10 +64,9 @@ class Workers:
             worker = await self._borrow()
             try:
                 with anyio.fail_after(self._deadline):
-                    wanted = self._setup if setup is None else setup
-                    if worker.setup != wanted:
-                        worker.setup = wanted
-                        await worker.tell(wanted)
+                    if worker.setup != setup:
+                        await worker.tell(setup)
+                        worker.setup = setup
                     await worker.tell(frame)
                     answer = await worker.hear()
             except TimeoutError:

@@ -57,7 +57,7 @@ def bandits(root: Path, options: list[str]) -> set[Place]:
     lines: dict[str, list[bytes]] = {}
 
     def column(each: dict[str, Any]) -> int:
-        """Turn bandit's offset in bytes of UTF-8, on the first line of the node, into a column in code points from 1."""
+        """Turn bandit's offset in bytes, on the first line of the node, into a column in code points from 1."""
         name, first = each["filename"], each["line_range"][0]
         if each["test_id"] == "B613":
             return int(each["col_offset"]) + 1

@@ -133,7 +133,7 @@ def test_text_tells_what_holds_what_is_wrong_and_since_when(tmp_path: Path) -> N
     )
     assert "  findings   1 error, 0 warnings, 2 notes" in lines
     assert "  watch      watchfiles" in lines
-    assert "  problem    b\\x1b.py: larger than 1024 kB; exclude it" in lines
+    assert "  problem    b\\x1b.py (lint): larger than 1024 kB; exclude it" in lines
     assert "  problem    larger than 1024 kB; exclude it" in lines
 
 

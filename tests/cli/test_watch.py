@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.whole.program import PROGRAM, Watcher, is_summary, run, watching
+from tests.whole.program import PROGRAM, Watcher, calm, is_summary, run, watching
 
 UNUSED = "import os\n"
 CALL = "import subprocess\n\n\ndef call(x):\n    subprocess.call(x, shell=True)\n"
@@ -167,7 +167,7 @@ def test_colours_are_for_terminals_and_can_be_refused(
 ) -> None:
     (root / "big.py").write_text("#" * 2_000_000)
     master, slave = pty.openpty()
-    env = {**os.environ, **environment}
+    env = {**calm(), **environment}
     with subprocess.Popen([PROGRAM, *arguments, str(root)], stdout=slave, env=env) as process:
         os.close(slave)
         shown = b""

@@ -38,7 +38,7 @@ def test_a_link_out_of_the_root_is_skipped_and_named(root: Path) -> None:
     (root / "a.py").symlink_to("../outside.py")
     found = look(root)
     assert found.files == {}
-    assert found.skipped == (Skip(b"a.py", "symbolic link out of the root"),)
+    assert found.skipped == (Skip(b"a.py", "symbolic link out of the root", complete=True),)
     assert reason(root, b"a.py") == "symbolic link out of the root"
 
 

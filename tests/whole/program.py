@@ -48,13 +48,18 @@ def codes(answer: Any, path: str) -> set[str]:
     return {finding["code"] for finding in answer["findings"] if finding["path"] == path}
 
 
+def calm() -> dict[str, str]:
+    """The environment for a watcher that does not wait for whatever else this machine has to do."""
+    return {**os.environ, "KONIVRER_WATCH_RESOURCE_THRESHOLD": "100"}
+
+
 class Watcher:
     """A running ``konivrer-watch``, its output line by line."""
 
     def __init__(self, root: Path, *arguments: str) -> None:
         command = [PROGRAM, *arguments, str(root)]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=calm()
         )
         self.lines: list[str] = []
         self._queue: queue.Queue[str | None] = queue.Queue()

@@ -1,0 +1,68 @@
+"""Requests for a root as the command line makes them, and a count of what its engines are asked."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from konivrer_watch.cli.places import find_place, find_state, read_packs
+from konivrer_watch.core.model import Pass, Verdict
+from konivrer_watch.core.settings import Settings
+from konivrer_watch.core.settle import Settled
+from konivrer_watch.daemon import sight
+from konivrer_watch.daemon.judge import Judge, Judged
+from konivrer_watch.daemon.once import Request
+from konivrer_watch.daemon.workbench import Memory
+from konivrer_watch.system.files import FileBytes, read_file
+from konivrer_watch.system.ruff import LintJob, Ruff
+from konivrer_watch.system.workers import Workers
+
+
+def request_for(root: Path, settings: Settings | None = None, memory: Memory = Memory.KEPT) -> Request:
+    """What ``check ROOT`` asks for, with these settings."""
+    environment = dict(os.environ)
+    folders = find_state(root, environment)
+    place = find_place(root, folders, environment)
+    return Request(place, read_packs(), settings or Settings(), folders, memory)
+
+
+class Asked:
+    """What was asked of the engines since the last ``reset``, by the real ones all the same.
+
+    ``ran`` is what the outcomes say; ``calls`` counts runs of ruff and questions to workers; ``read`` are the files
+    that were read for judging.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.ran: set[tuple[str, Pass]] = set()
+        self.calls = 0
+        self.read: set[str] = set()
+        judge, lint, ask, read = Judge.judge, Ruff.check, Workers.ask, read_file
+
+        async def judging(this: Judge, entries: Sequence[Settled]) -> Judged:
+            judged = await judge(this, entries)
+            self.ran |= {(os.fsdecode(each.path), pass_) for each in judged.outcomes for pass_ in each.ran}
+            return judged
+
+        async def linting(this: Ruff, root: bytes, jobs: Sequence[LintJob]) -> dict[bytes, Verdict]:
+            self.calls += 1
+            return await lint(this, root, jobs)
+
+        async def asking(this: Workers, *arguments: Any) -> bytes:
+            self.calls += 1
+            return await ask(this, *arguments)
+
+        def reading(root: bytes, path: bytes, limit: int, now_ns: int) -> FileBytes:
+            self.read.add(os.fsdecode(path))
+            return read(root, path, limit, now_ns)
+
+        patch.setattr(Judge, "judge", judging)
+        patch.setattr(Ruff, "check", linting)
+        patch.setattr(Workers, "ask", asking)
+        patch.setattr(sight, "read_file", reading)
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self.ran, self.calls, self.read = set(), 0, set()
