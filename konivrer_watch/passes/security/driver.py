@@ -76,7 +76,7 @@ class SecurityEngine:
         except SyntaxError as error:
             where = f" in line {error.lineno}" if error.lineno else ""
             return _unparsable(f"cannot be parsed: {error.msg}{where}")
-        except (RecursionError, MemoryError) as error:
+        except RecursionError as error:
             message = f"nests too deeply for bandit: {error or type(error).__name__}"
             return Verdict(problem=Problem(ProblemKind.QUARANTINED, message, _DEPTH_HINT))
         except (KeyError, IndexError, ArithmeticError, AttributeError, RuntimeError, TypeError) as error:

@@ -20,7 +20,7 @@ from bandit.core import utils
 from bandit.core.blacklisting import blacklist
 from bandit.core.context import Context
 
-FAULTS = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+FAULTS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What bandit's own plugins can raise on a tree they did not expect."""
 
 DEEPEST = 200
