@@ -16,10 +16,11 @@ from konivrer_watch.cli.options import (
     hush_event_loop,
     passes_option,
     resolve_settings,
+    write_output,
 )
 from konivrer_watch.cli.places import find_place, find_root, find_state, read_packs
 from konivrer_watch.cli.progress import ProgressBar
-from konivrer_watch.core.errors import StopError, UsageFault
+from konivrer_watch.core.errors import UsageFault
 from konivrer_watch.daemon.once import Request, check
 from konivrer_watch.daemon.workbench import Memory
 from konivrer_watch.report.json import to_json
@@ -122,16 +123,10 @@ def _existing(text: str) -> Path:
 
 
 def _write(data: bytes, output: str | None) -> None:
+    if output is None:
+        write_output(data)
+        return
     try:
-        if output is None:
-            # The reader may have gone, as `| head` does; the verdict is the same without it.
-            with suppress(BrokenPipeError):
-                sys.stdout.buffer.write(data)
-                sys.stdout.flush()
-        else:
-            Path(output).write_bytes(data)
+        Path(output).write_bytes(data)
     except OSError as error:
-        reason = error.strerror or str(error)
-        if output is None:
-            raise StopError(f"the report cannot be written to standard output: {reason}") from error
-        raise UsageFault(f"--output {escape(output)}: {reason}") from error
+        raise UsageFault(f"--output {escape(output)}: {error.strerror or error}") from error

@@ -5,7 +5,7 @@ from typing import Literal
 import click
 
 from konivrer_watch.cli.configuration import render_config
-from konivrer_watch.cli.options import format_option, resolve_settings
+from konivrer_watch.cli.options import format_option, resolve_settings, write_output
 from konivrer_watch.cli.places import find_root
 
 _EPILOG = """\b
@@ -26,4 +26,4 @@ Exit codes:
 def command(path: str, style: Literal["text", "json"]) -> None:
     """Show the settings that hold for PATH, each with its origin."""
     root = find_root(path)
-    click.echo(render_config(resolve_settings(root, {}), style, root))
+    write_output(f"{render_config(resolve_settings(root, {}), style, root)}\n".encode())

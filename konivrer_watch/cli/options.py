@@ -2,13 +2,16 @@
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 import click
 
 from konivrer_watch.cli.configuration import read_layers
+from konivrer_watch.core.errors import StopError
 from konivrer_watch.core.model import Pass
 from konivrer_watch.core.settings import Resolved, resolve
 
@@ -47,3 +50,19 @@ def resolve_settings(root: Path, options: Mapping[str, object]) -> Resolved:
 def hush_event_loop() -> None:
     """Keep asyncio's warnings off the terminal: it wonders about each child that ended while the loop was closing."""
     logging.getLogger("asyncio").setLevel(logging.ERROR)
+
+
+def write_output(data: bytes) -> None:
+    """Write to standard output. Whether its reader is still there, as it is not after ``| head``, changes nothing.
+
+    Raises ``StopError`` where it cannot be written for another reason.
+    """
+    try:
+        with suppress(BrokenPipeError):
+            left = memoryview(data)
+            while left:
+                # Unbuffered (PYTHONUNBUFFERED), a write may take a part only.
+                left = left[sys.stdout.buffer.write(left) :]
+            sys.stdout.flush()
+    except OSError as error:
+        raise StopError(f"the output cannot be written: {error.strerror or error}") from error

@@ -3,7 +3,7 @@
 import click
 import msgspec
 
-from konivrer_watch.cli.options import environment, format_option
+from konivrer_watch.cli.options import environment, format_option, write_output
 from konivrer_watch.cli.places import find_root, find_socket, find_state
 from konivrer_watch.report.json import encode
 from konivrer_watch.report.status import StatusReport, status_text, stopped, unanswered
@@ -59,4 +59,4 @@ def command(path: str, style: str, sync: bool, timeout: float, findings: bool) -
 
 
 def _show(report: StatusReport, style: str) -> None:
-    click.echo(encode(report).decode() if style == "json" else status_text(report))
+    write_output((encode(report) if style == "json" else status_text(report).encode()) + b"\n")

@@ -164,8 +164,8 @@ class Voice:
 
     def _lost_line(self) -> bytes:
         note = f"{count(self._lost, 'line')} lost: nobody read them in time"
-        if self._as_json and self._state is not None:
-            return event_json(StateLine(_now(), self._state, note))
+        if self._as_json:
+            return event_json(StateLine(_now(), self._state or State.STARTING, note))
         return f"({note})".encode()
 
     def _write(self) -> None:

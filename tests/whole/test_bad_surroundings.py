@@ -30,6 +30,9 @@ def powerless() -> Sequence[str]:
     return POWERLESS
 
 
+LEVELS = {"error": 1, "never": 0}
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     folder = tmp_path / "root"
@@ -137,11 +140,15 @@ def test_an_empty_environment_is_no_obstacle(root: Path) -> None:
     assert (ended.returncode, ended.stderr) == (1, b"")
 
 
-def test_a_reader_that_leaves_early_changes_neither_exit_code_nor_leaves_noise(root: Path) -> None:
-    for number in range(400):
-        (root / f"m{number}.py").write_bytes(GOOD)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_leaves_early_changes_neither_exit_code_nor_leaves_noise(
+    root: Path, unbuffered: str
+) -> None:
+    # More than a pipe holds, so that the program still writes when its reader leaves.
+    (root / "many.py").write_text("".join([f"import m{number}\n" for number in range(4000)]))
+    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     with subprocess.Popen(
-        [PROGRAM, "check", str(root)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [PROGRAM, "check", str(root)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -149,6 +156,17 @@ def test_a_reader_that_leaves_early_changes_neither_exit_code_nor_leaves_noise(r
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(60) == 1
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["check"], 1), (["config"], 0), (["status"], 3), ([], 0)])
+def test_a_reader_that_was_never_there_is_no_fault(root: Path, arguments: list[str], code: int) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    env = {**calm(), "PYTHONUNBUFFERED": ""}
+    command = [PROGRAM, *arguments, str(root)]
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=env, timeout=60, check=False)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (code, b"")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
@@ -165,6 +183,6 @@ def test_a_full_disk_under_the_output_is_said_without_a_traceback(root: Path, ar
 
 
 def test_closed_standard_streams_are_no_obstacle(root: Path) -> None:
-    script = f'exec "{PROGRAM}" check "{root}" <&- >&- 2>&-'
-    assert subprocess.run(["sh", "-c", script], timeout=60, check=False).returncode == 1
-    assert_judged(root)
+    script = f'exec "{PROGRAM}" check --fail-on {{}} "{root}" <&- >&- 2>&-'
+    ended = [subprocess.run(["sh", "-c", script.format(bar)], timeout=60, check=False) for bar in LEVELS]
+    assert [each.returncode for each in ended] == list(LEVELS.values())
