@@ -8,14 +8,14 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from konivrer_watch.core.errors import JobError, UsageFault
+from konivrer_watch.core.errors import EngineMissingError, JobError, UsageFault
 from konivrer_watch.core.model import Pass, Problem, ProblemKind, Signature
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import Fault
 from konivrer_watch.daemon.context import ConfigurationReader, Context, Engines, read_security
 from konivrer_watch.daemon.frames import WorkerSetup, encode
 from konivrer_watch.daemon.hints import blamed
-from konivrer_watch.daemon.linter import Linter, find_linter
+from konivrer_watch.daemon.linter import Linter, find_linter, locate
 from konivrer_watch.passes.lint.config import LintConfigurations
 from konivrer_watch.passes.optimize.engine import OptimizeEngine, OptimizeSettings
 from konivrer_watch.passes.security.profile import SecurityProfile, engine_fingerprint
@@ -27,7 +27,7 @@ from konivrer_watch.system.scan import ScanScope
 _REFUSED = "correct it; until then ruff judges no file that it configures"
 _UNLISTED = "every Python file is judged meanwhile; run 'ruff check --show-files' to see what is wrong"
 
-_Listed = tuple[Members, tuple[Fault, ...]]
+_Asked = tuple[Linter, Members, tuple[Fault, ...]]
 
 
 class Packs(msgspec.Struct, frozen=True):
@@ -84,12 +84,20 @@ class Contexts:
     def surroundings_changed(self) -> bool:
         """Tell whether something changed that no scan of the tree shows. Blocking.
 
-        It is a configuration outside the tree, or a module or folder beside the sources that git ignores and ruff
-        does not.
+        It is a configuration outside the tree, a module or folder beside the sources that git ignores and ruff does
+        not, or ruff itself.
         """
-        return any(stat_file(b"/", path) != known for path, known in self._outside.items()) or any(
-            list_directory(folder) != names for folder, names in self._sources.items()
+        return (
+            any(stat_file(b"/", path) != known for path, known in self._outside.items())
+            or any(list_directory(folder) != names for folder, names in self._sources.items())
+            or (self._judges_lint and self.current is not None and self._ruff_changed(self.current.linter))
         )
+
+    def _ruff_changed(self, known: Linter) -> bool:
+        try:
+            return locate(self._find_ruff()) != known.binary or not known.is_current()
+        except EngineMissingError:
+            return known.binary is not None
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -110,18 +118,15 @@ class Contexts:
         After it, ``scope`` may differ: where ruff's configuration names other files than Python's, all are scanned.
         """
         known = Linter() if self.current is None else self.current.linter
-        linter = Linter()
-        if Pass.LINT in self._settings.passes:
-            linter = await find_linter(self._find_ruff, self._make_ruff, known)
-        listed: list[_Listed] = []
         folders = {os.path.dirname(path) for path in files}
-        lint, reader = await anyio.to_thread.run_sync(self._read_lint, folders)
+        asked: list[_Asked] = []
         async with anyio.create_task_group() as group:
-            group.start_soon(self._list_members, linter, listed)
+            group.start_soon(self._ask_ruff, known, asked)
+            lint, reader = await anyio.to_thread.run_sync(self._read_lint, folders)
             security, faults = await anyio.to_thread.run_sync(
                 read_security, self._place.root, self._packs.security
             )
-        members, lint_faults = listed[0]
+        linter, members, lint_faults = asked[0]
         self.current = Context(
             self._place.root,
             frozenset(self._settings.passes),
@@ -134,29 +139,35 @@ class Contexts:
             members,
             (*lint_faults, *faults) if Pass.SECURITY in self._settings.passes else lint_faults,
         )
-        if linter.binary is not None:
-            self._outside[linter.binary] = linter.signature
         return self.current
+
+    @property
+    def _judges_lint(self) -> bool:
+        return Pass.LINT in self._settings.passes
 
     def _find_ruff(self) -> Path:
         return find_ruff(self._place.environment.get("PATH"))
 
-    async def _list_members(self, linter: Linter, listed: list[_Listed]) -> None:
+    async def _ask_ruff(self, known: Linter, asked: list[_Asked]) -> None:
+        """Find ruff, and have it list the files that it judges."""
+        linter, all_files = Linter(), Members(frozenset(), (b"",))
+        if self._judges_lint:
+            linter = await find_linter(self._find_ruff, self._make_ruff, known)
         if linter.ruff is None:
-            listed.append((Members(frozenset(), (b"",)), ()))
+            asked.append((linter, all_files, ()))
             return
         try:
             members = await linter.ruff.show_files(self._place.root)
         except JobError as error:
             problem = Problem(ProblemKind.ENGINE, str(error), _UNLISTED)
-            listed.append((Members(frozenset(), (b"",)), (Fault(b"", Pass.LINT, problem),)))
+            asked.append((linter, all_files, (Fault(b"", Pass.LINT, problem),)))
             return
         faults: tuple[Fault, ...] = ()
         if members.problem is not None:
             # In the words that ruff's runs on the files of that folder end with: it is one problem, told once.
             problem = Problem(ProblemKind.CONFIGURATION, members.problem, _REFUSED)
             faults = (Fault(blamed(self._place.root, members.problem), Pass.LINT, problem),)
-        listed.append((members, faults))
+        asked.append((linter, members, faults))
 
     def _setup(self, security: SecurityProfile | None) -> bytes:
         optimize = self._settings.optimize

@@ -33,7 +33,7 @@ def with_exclude_line(path: bytes, verdict: Verdict) -> Verdict:
     problem = verdict.problem
     if problem is None or problem.kind not in _LEAVES_OUT:
         return verdict
-    hint = f"{problem.hint.rstrip('.')}: {exclude_line(path)}"
+    hint = f"{problem.hint.rstrip('.')}; {exclude_line(path)} leaves it out"
     return msgspec.structs.replace(verdict, problem=Problem(problem.kind, problem.message, hint))
 
 

@@ -188,7 +188,7 @@ class Judge:
         except (EngineDiedError, EngineSilentError) as alone:
             hint = "install konivrer-watch again if that lasts, and save the file"
             return Problem(ProblemKind.ENGINE, f"the engine worker {alone}, whatever it is given", hint)
-        hint = "the file is set aside until it changes; leave it out if that is no surprise"
+        hint = "the file is set aside until it changes"
         return Problem(ProblemKind.QUARANTINED, f"the engine worker {error}", hint)
 
     def _keep(

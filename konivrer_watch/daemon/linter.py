@@ -34,6 +34,11 @@ class Linter(msgspec.Struct, frozen=True):
         return self.binary is None or stat_file(b"/", self.binary) == self.signature
 
 
+def locate(path: Path) -> bytes:
+    """Return a program's absolute path as ``Linter`` keeps it."""
+    return bytes(path.absolute())
+
+
 async def find_linter(find: Callable[[], Path], make: Callable[[Path], Ruff], known: Linter) -> Linter:
     """Return ruff as it is now: ``known`` if it is the same program, else what ``make`` makes of it."""
     try:
@@ -41,7 +46,7 @@ async def find_linter(find: Callable[[], Path], make: Callable[[Path], Ruff], kn
     except EngineMissingError:
         message = "ruff is not installed beside this Python, nor on PATH"
         return Linter(problem=Problem(ProblemKind.ENGINE, message, _MISSING))
-    binary = bytes(path.absolute())
+    binary = locate(path)
     signature = stat_file(b"/", binary)
     if known.ruff is not None and (known.binary, known.signature) == (binary, signature):
         return known

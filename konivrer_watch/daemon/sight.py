@@ -86,8 +86,8 @@ class Reader:
         except FileNotFoundError:
             seen.gone.append(entry.path)
         except TooLargeError:
-            hint = "raise max_file_kb, or leave it out"
-            problem = Problem(ProblemKind.TOO_LARGE, f"larger than {self._limit >> 10} kB", hint)
+            message = f"larger than {self._limit >> 10} kB"
+            problem = Problem(ProblemKind.TOO_LARGE, message, "raise max_file_kb")
             seen.unread.append(Unread(entry, problem))
         except OSError as error:
             message = f"cannot be read: {error.strerror or error}"

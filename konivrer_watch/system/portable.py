@@ -16,7 +16,7 @@ from konivrer_watch.core.model import Hint
 
 # Milliseconds between two looks at the native queue: half of it is added to a save on average, and each look costs
 # idle CPU (50: 0.2 % of a core, 5: 1.1 %).
-_STEP_MS = 30
+_STEP_MS = 20
 # After this many milliseconds of silence the root is looked at: one that was replaced is silent for ever.
 _LOOK_MS = 2_000
 # A source that lasts this long after a failure is sound again.

@@ -99,7 +99,7 @@ Edit = Callable[[Path], object]
 def make_tree(root: Path) -> None:
     """Write the tree as a git repository whose files were all written a while ago."""
     root.mkdir(parents=True)
-    subprocess.run(["git", "init", "-q", root], check=True, timeout=30)
+    subprocess.run(["git", "init", "-q", "--template=", root], check=True, timeout=30)
     write(root, TREE)
 
 

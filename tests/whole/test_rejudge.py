@@ -6,13 +6,10 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import anyio
 import pytest
 
 from konivrer_watch.core.model import Pass
-from konivrer_watch.daemon.once import check
-from konivrer_watch.report.verdicts import Report
-from tests.daemon.bench import Asked, request_for
+from tests.daemon.bench import Asked, checked
 from tests.whole.steered_tree import (
     PYPROJECT,
     TREE,
@@ -167,10 +164,6 @@ def root(known: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def asked(root: Path, monkeypatch: pytest.MonkeyPatch) -> Asked:
     return Asked(monkeypatch)
-
-
-def checked(root: Path) -> Report:
-    return anyio.run(check, request_for(root), lambda done, of: None)
 
 
 @pytest.mark.parametrize("name", EDITS)
