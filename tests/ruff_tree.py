@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from konivrer_watch.passes.lint.config import LintConfigurations
-from konivrer_watch.passes.lint.neighbourhood import neighbourhood
+from konivrer_watch.passes.lint.neighbourhood import Neighbourhoods
 from konivrer_watch.passes.lint.reading import read_report
 from konivrer_watch.passes.lint.settings_file import user_level_files
 from konivrer_watch.passes.lint.words import import_words, may_silence
@@ -58,7 +58,7 @@ def keys(root: Path, home: Path, paths: Sequence[bytes]) -> dict[bytes, tuple[by
     for path in paths:
         file = root / os.fsdecode(path)
         profile = found.of(posixpath.dirname(path))
-        around = neighbourhood(path, import_words(file.read_bytes(), path), profile, listing)
+        around = Neighbourhoods(listing).around(path, import_words(file.read_bytes(), path), profile)
         result[path] = (profile.digest, around, bool(file.stat().st_mode & 0o111))
     return result
 

@@ -25,7 +25,7 @@ from konivrer_watch.daemon.once import Request, check
 from konivrer_watch.daemon.workbench import Memory
 from konivrer_watch.report.json import to_json
 from konivrer_watch.report.text import escape, to_text
-from konivrer_watch.report.verdicts import exit_code
+from konivrer_watch.report.verdicts import Report, exit_code
 
 _EPILOG = """\b
 Examples:
@@ -72,8 +72,18 @@ def command(
         only=only,
     )
     hush_event_loop()
+    warnings: list[str] = []
+    reports: list[Report] = []
+
+    async def run() -> None:
+        # Not returned: at its end the event loop spells out what its task returned, and this can be large.
+        reports.append(await check(request, bar.update, warnings.append))
+
     with _terminable(), ProgressBar(shown=sys.stderr.isatty()) as bar:
-        report = anyio.run(check, request, bar.update)
+        anyio.run(run)
+    report = reports[0]
+    for warning in warnings:
+        click.echo(f"konivrer-watch: {escape(warning)}", err=True)
     if style == "json":
         _write(to_json(report, __version__) + b"\n", output)
     else:

@@ -2,7 +2,11 @@
 
 from hashlib import sha256
 
+import msgspec
+
 from konivrer_watch.core.model import Pass
+
+_encode = msgspec.msgpack.Encoder().encode
 
 
 def verdict_key(
@@ -19,8 +23,5 @@ def verdict_key(
     ``engine`` names program and version, ``configuration`` and ``content`` are digests, ``around`` is a digest of
     what in the neighbourhood the pass looks at, empty where it looks at nothing.
     """
-    digest = sha256()
-    for part in (pass_.encode(), engine, configuration, path, b"x" if executable else b"-", content, around):
-        digest.update(len(part).to_bytes(4, "big"))
-        digest.update(part)
-    return digest.digest()
+    # msgpack marks where each part ends, so that no two sets of arguments run together to the same bytes.
+    return sha256(_encode((pass_, engine, configuration, path, executable, content, around))).digest()

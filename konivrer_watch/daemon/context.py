@@ -2,23 +2,25 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cache
 from hashlib import sha256
 
 import msgspec
 
+from konivrer_watch import __version__
 from konivrer_watch.core.fingerprint import verdict_key
 from konivrer_watch.core.model import FileRecord, Pass, Problem, ProblemKind, Signature
 from konivrer_watch.core.status import Fault
 from konivrer_watch.daemon.linter import Linter
 from konivrer_watch.passes.lint.config import LintConfigurations, LintProfile
-from konivrer_watch.passes.lint.neighbourhood import neighbourhood
+from konivrer_watch.passes.lint.neighbourhood import Neighbourhoods
 from konivrer_watch.passes.security.profile import CONFIG_NAMES, SecurityProfile, also_reads, load_profile
 from konivrer_watch.system.files import list_directory, read_optional, stat_file
 from konivrer_watch.system.ruff import Members
 
-_PYTHON = sys.version.encode()
+_OURS = f"konivrer-watch {__version__} ".encode()
+_PYTHON = _OURS + sys.version.encode()
 _OPTIMIZED = (b".py", b".pyw")
 
 
@@ -41,7 +43,7 @@ class ConfigurationReader:
         """Return a file's bytes, ``None`` where there is no such file."""
         # The signature first: what is written between the two must not go unnoticed.
         signature = stat_file(b"/", path)
-        data = read_optional(path)
+        data = None if signature is None else read_optional(path)
         self._read[path] = signature, _digest(data)
         if data is not None and (b"include" in data or b"extension" in data) and b"ruff" in path + data:
             self.names_files = True
@@ -77,8 +79,10 @@ class Context:
         self._engines = engines
         self._lint = lint
         self._reader = reader
-        self._listing: Callable[[bytes], frozenset[bytes]] = cache(list_directory)
+        self._neighbourhoods = Neighbourhoods(cache(list_directory))
+        self._applying: dict[bytes, tuple[Pass, ...]] = {}
         self._security = security
+        self._security_digest = b"" if security is None else security.digest
         self._members = members
         self.root = root
         self.linter = linter
@@ -91,7 +95,11 @@ class Context:
 
     def passes_for(self, path: bytes) -> tuple[Pass, ...]:
         """Return the passes that apply to a file, in their order."""
-        return tuple([pass_ for pass_ in Pass if pass_ in self._passes and self._applies(pass_, path)])
+        if path not in self._applying:
+            self._applying[path] = tuple(
+                [pass_ for pass_ in Pass if pass_ in self._passes and self._applies(pass_, path)]
+            )
+        return self._applying[path]
 
     def _applies(self, pass_: Pass, path: bytes) -> bool:
         match pass_:
@@ -111,19 +119,18 @@ class Context:
         match pass_:
             case Pass.LINT:
                 configuration = self.lint_profile(path).digest
-                around = self._around(path, record, self._listing)
-                engine = self.linter.version.encode()
+                around = self._around(path, record, self._neighbourhoods)
+                engine = _OURS + self.linter.version.encode()
                 return verdict_key(pass_, engine, configuration, path, executable, record.digest, around)
             case Pass.OPTIMIZE:
                 return verdict_key(pass_, _PYTHON, self._engines.optimize, b"", False, record.digest, b"")
             case Pass.SECURITY:
-                profile_digest = b"" if self._security is None else self._security.digest
+                profile_digest = self._security_digest
                 engine = _PYTHON + self._engines.security
                 return verdict_key(pass_, engine, profile_digest, path, False, record.digest, b"")
 
-    def _around(self, path: bytes, record: FileRecord, listing: Callable[[bytes], frozenset[bytes]]) -> bytes:
-        words = tuple(record.words.split(b" "))
-        return neighbourhood(path, words, self.lint_profile(path), listing)
+    def _around(self, path: bytes, record: FileRecord, neighbourhoods: Neighbourhoods) -> bytes:
+        return neighbourhoods.around(path, record.words.split(b" "), self.lint_profile(path))
 
     def moved_on(self, files: Iterable[tuple[bytes, FileRecord]]) -> set[bytes]:
         """Return the files that ruff may have judged by another configuration or neighbourhood than their key says.
@@ -134,12 +141,12 @@ class Context:
         if not self.linter.is_current():
             return {path for path, _ in files}
         is_as_read = cache(self._reader.is_as_read)
-        listing = cache(list_directory)
+        neighbourhoods = Neighbourhoods(cache(list_directory))
         return {
             path
             for path, record in files
             if not all(is_as_read(file) for file in self.lint_profile(path).files)
-            or self._around(path, record, listing) != self._around(path, record, self._listing)
+            or self._around(path, record, neighbourhoods) != self._around(path, record, self._neighbourhoods)
         }
 
 

@@ -1,7 +1,7 @@
 """Builds the context anew when a configuration or a neighbourhood may have changed, and tells whom that touches."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 
 import anyio
@@ -22,7 +22,7 @@ from konivrer_watch.passes.security.profile import SecurityProfile, engine_finge
 from konivrer_watch.system.files import list_directory, stat_file
 from konivrer_watch.system.git import GitPlace
 from konivrer_watch.system.ruff import Members, Ruff, find_ruff
-from konivrer_watch.system.scan import ScanScope
+from konivrer_watch.system.scan import ScanScope, Snapshot, scan
 
 _REFUSED = "correct it; until then ruff judges no file that it configures"
 _UNLISTED = "every Python file is judged meanwhile; run 'ruff check --show-files' to see what is wrong"
@@ -112,16 +112,41 @@ class Contexts:
         """Tell whether any pass looks at this file."""
         return bool(self.passes_for(path))
 
+    async def survey(self) -> Snapshot:
+        """Scan the tree and read every configuration that holds in it.
+
+        Where ruff's configuration names other files than Python's, the tree is scanned once more, for all files.
+        """
+        while True:
+            scope = self.scope()
+            snapshots: list[Snapshot] = []
+
+            async def look(scope: ScanScope = scope, into: list[Snapshot] = snapshots) -> Iterable[bytes]:
+                into.append(await anyio.to_thread.run_sync(scan, scope))
+                return into[0].files
+
+            await self._read(look)
+            if self.scope() == scope:
+                return snapshots[0]
+
     async def read(self, files: Iterable[bytes]) -> Context:
         """Read every configuration that holds for these files, and make it the current one.
 
-        After it, ``scope`` may differ: where ruff's configuration names other files than Python's, all are scanned.
+        After it, ``scope`` may differ, as in ``survey``.
         """
+
+        async def known() -> Iterable[bytes]:
+            return files
+
+        return await self._read(known)
+
+    async def _read(self, find_files: Callable[[], Awaitable[Iterable[bytes]]]) -> Context:
         known = Linter() if self.current is None else self.current.linter
-        folders = {os.path.dirname(path) for path in files}
         asked: list[_Asked] = []
+        # ruff lists its files in a process of its own, while this one looks for itself.
         async with anyio.create_task_group() as group:
             group.start_soon(self._ask_ruff, known, asked)
+            folders = {os.path.dirname(path) for path in await find_files()}
             lint, reader = await anyio.to_thread.run_sync(self._read_lint, folders)
             security, faults = await anyio.to_thread.run_sync(
                 read_security, self._place.root, self._packs.security

@@ -106,6 +106,11 @@ class Intake:
         """Whether a path is there, as far as is known, and any pass looks at it."""
         return path in self.files and self._contexts.applies(path)
 
+    def outdate(self) -> None:
+        """Read the configurations anew before anything else is queued."""
+        self._context_is_old = True
+        self._inbox.wake_nowait()
+
     def unsettled(self, entry: Settled) -> None:
         """Judge a file later: it changed while it was judged."""
         self._settle.note(entry.path, entry.trigger, anyio.current_time(), 0.0)

@@ -1,5 +1,6 @@
 """One verdict over a tree, now: ``check``."""
 
+import os
 import time
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from konivrer_watch.core.model import Outcome, Problem, ProblemKind, Trigger, Verdict
+from konivrer_watch.core.model import Outcome, Problem, ProblemKind, Skip, Trigger, Verdict
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.settle import Settled
 from konivrer_watch.core.status import ContextRead, FilesJudged, QueueDrained, Status, SweepFinished, fold
@@ -16,7 +17,7 @@ from konivrer_watch.daemon.contexts import Packs, Place
 from konivrer_watch.daemon.describe import describe
 from konivrer_watch.daemon.workbench import Memory, StateFolders, Workbench, open_workbench
 from konivrer_watch.report.verdicts import Report, Timing
-from konivrer_watch.system.scan import Snapshot, scan
+from konivrer_watch.system.scan import Snapshot, dispose
 
 _BATCH = 256
 _LANES = 2
@@ -37,46 +38,57 @@ class Request(msgspec.Struct, frozen=True):
     only: Collection[bytes] | None = None
 
 
-async def check(request: Request, progress: Progress) -> Report:
-    """Scan, judge what counts, and report. ``progress`` hears how many of how many files are done."""
+async def check(request: Request, progress: Progress, warn: Callable[[str], None]) -> Report:
+    """Scan, judge what counts, and report.
+
+    ``progress`` hears how many of how many files are done, ``warn`` of what is no part of the verdict.
+    """
     started = time.perf_counter()
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     async with open_workbench(
         request.place, request.packs, request.settings, request.folders, request.memory
     ) as bench:
-        snapshot = await _look(bench)
+        snapshot = await bench.contexts.survey()
         scanned = time.perf_counter()
         paths = [
             path for path in snapshot.files if _wanted(path, request.only) and bench.contexts.applies(path)
         ]
         outcomes = await _judge_all(bench, snapshot.files, paths, progress)
+        skipped = [skip for skip in snapshot.skipped if _wanted(skip.path, request.only)]
+        skipped += await anyio.to_thread.run_sync(_uncounted, bench, snapshot, request.only or ())
         status = Status()
         for event in (
             ContextRead(bench.contexts.faults),
-            SweepFinished(at, tuple([skip for skip in snapshot.skipped if _wanted(skip.path, request.only)])),
+            SweepFinished(at, tuple(skipped)),
             FilesJudged(tuple(outcomes)),
             QueueDrained(),
         ):
             status = fold(status, event)
         if request.only is None:
             bench.judge.forget(snapshot.files)
-        spent = bench.judge.spent
+        for fault in bench.faults:
+            warn(fault)
         timing = Timing(
             total=_ms(time.perf_counter() - started),
             scan=_ms(scanned - started),
-            **{pass_.value: _ms(seconds) for pass_, seconds in spent.items()},
+            **{pass_.value: _ms(seconds) for pass_, seconds in bench.judge.spent.items()},
         )
         ran = sum(1 for outcome in outcomes if outcome.ran)
-        return describe(request.place.root, status, ran=ran, cached=len(outcomes) - ran, timing=timing)
+        cached = sum(1 for outcome in outcomes if outcome.keys and not outcome.ran)
+        return describe(request.place.root, status, ran=ran, cached=cached, timing=timing)
 
 
-async def _look(bench: Workbench) -> Snapshot:
-    while True:
-        scope = bench.contexts.scope()
-        snapshot = await anyio.to_thread.run_sync(scan, scope)
-        await bench.contexts.read(snapshot.files)
-        if bench.contexts.scope() == scope:
-            return snapshot
+def _uncounted(bench: Workbench, snapshot: Snapshot, only: Collection[bytes]) -> list[Skip]:
+    """Return the files that were named and that no pass looks at, each with the reason. Blocking."""
+    told = {skip.path for skip in snapshot.skipped}
+    scope = bench.contexts.scope()
+    skips: list[Skip] = []
+    for path in sorted(only):
+        if path in told or bench.contexts.applies(path) or os.path.isdir(scope.absolute(path)):
+            continue
+        reason = dispose(scope, path).reason or "no pass looks at such a file here"
+        skips.append(Skip(path, reason, complete=True))
+    return skips
 
 
 async def _judge_all(

@@ -51,6 +51,8 @@ class Runner:
         outcomes = tuple([outcome for outcome in judged.outcomes if self._intake.counts(outcome.path)])
         if outcomes:
             self._recorder.record(FilesJudged(outcomes))
+        if judged.context_is_old:
+            self._intake.outdate()
         for entry in judged.again:
             self._intake.unsettled(entry)
         self._inbox.put_nowait([Hint(path) for path in judged.gone])

@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import State
+from konivrer_watch.daemon.describe import told_once
 from konivrer_watch.daemon.intake import Intake
 from konivrer_watch.daemon.queue import Queue
 from konivrer_watch.daemon.recorder import Recorder
@@ -85,7 +86,7 @@ class Service:
             load=self._load(),
             watch=WatchReport(self._source, self._intake.directories, None, status.degraded),
             memory_mb=MemoryReport(memory[0] >> 20, memory[1] >> 20),
-            problems=[problem_json(*problem) for problem in status.problems],
+            problems=[problem_json(*problem) for problem in told_once(self._root, status.problems)],
             synced=UNSET if synced is None else synced,
             findings_list=findings_json(status.findings) if findings else UNSET,
         )

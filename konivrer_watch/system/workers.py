@@ -4,6 +4,7 @@ The pool knows nothing of what is asked. A child that dies or goes silent costs 
 the others; it is replaced at the next request.
 """
 
+import os
 import signal
 import subprocess
 import sys
@@ -113,8 +114,10 @@ class Workers:
     async def _end(self, worker: _Worker) -> int | None:
         self._all.discard(worker)
         with anyio.CancelScope(shield=True):
-            with suppress(ProcessLookupError):
-                worker.process.send_signal(signal.SIGKILL)
+            # Not by the process object: it would reap the child on the way, and hide from the loop how it ended.
+            if worker.process.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.kill(worker.process.pid, signal.SIGKILL)
             await worker.process.aclose()
         return worker.process.returncode
 

@@ -34,7 +34,7 @@ def request_for(root: Path, settings: Settings | None = None, memory: Memory = M
 
 def checked(root: Path, settings: Settings | None = None) -> Report:
     """What ``check ROOT`` reports."""
-    return anyio.run(check, request_for(root, settings), lambda done, of: None)
+    return anyio.run(check, request_for(root, settings), lambda done, of: None, lambda warning: None)
 
 
 @asynccontextmanager

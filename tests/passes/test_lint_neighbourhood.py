@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from konivrer_watch.passes.lint.config import LintProfile
-from konivrer_watch.passes.lint.neighbourhood import neighbourhood, package_root
+from konivrer_watch.passes.lint.neighbourhood import Neighbourhoods, package_root
 from tests.ruff_tree import Said, configurations, keys, listing, ruff_says, write
 
 SELECT = "preview = true\n[lint]\nselect = ['F', 'I', 'TC', 'INP', 'EXE', 'N999', 'A005', 'UP', 'RUF200']\n"
@@ -153,8 +153,8 @@ def test_a_module_is_found_as_ruff_would_find_it(paths: list[list[bytes]], words
                 return True
         return False
 
-    bare = neighbourhood(b"m.py", (), PROFILE, entries)
+    bare = Neighbourhoods(entries).around(b"m.py", (), PROFILE)
     for word in words:
-        assert (neighbourhood(b"m.py", (word,), PROFILE, entries) != bare) == found(word)
+        assert (Neighbourhoods(entries).around(b"m.py", (word,), PROFILE) != bare) == found(word)
     moved = msgspec.structs.replace(PROFILE, src=())
-    assert neighbourhood(b"m.py", tuple(words), moved, entries) == bare
+    assert Neighbourhoods(entries).around(b"m.py", tuple(words), moved) == bare

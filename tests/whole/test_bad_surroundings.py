@@ -1,5 +1,6 @@
 """Permissions, owners, homes, state folders and outputs that are not as they should be."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -87,8 +88,9 @@ def test_a_state_folder_that_may_not_be_written_stops_the_watch_but_no_check(roo
     closed = root.parent / "closed"
     closed.mkdir(mode=0o500)
     environment = {"KONIVRER_WATCH_STATE_DIR": str(closed)}
-    code, answer = report(root, before=before, environment=environment)
-    assert (code, codes(answer, "good.py")) == (1, {"F401"})
+    ended = run("check", "--format", "json", root, before=before, environment=environment)
+    assert (ended.returncode, codes(json.loads(ended.stdout), "good.py")) == (1, {"F401"})
+    assert f"{closed}/verdicts.db".encode() in ended.stderr
     ended = run(root, before=before, environment=environment)
     assert ended.returncode == 70
     assert ended.stdout == b""

@@ -15,7 +15,7 @@ from hashlib import sha256
 from konivrer_watch.passes.lint.config import LintProfile, ancestors
 from konivrer_watch.passes.lint.words import import_words
 
-__all__ = ["import_words", "neighbourhood", "package_root"]
+__all__ = ["Neighbourhoods", "import_words", "package_root"]
 
 Listing = Callable[[bytes], frozenset[bytes]]
 
@@ -25,20 +25,46 @@ _WILD = re.compile(rb"[*?\[]")
 _DEEPEST = 32
 
 
-def neighbourhood(path: bytes, words: Sequence[bytes], profile: LintProfile, listing: Listing) -> bytes:
-    """Return a digest that differs where ruff could judge equal bytes at ``path`` differently.
+class Neighbourhoods:
+    """Answers for any file, as of when ``listing`` does.
 
-    ``words`` are the file's ``import_words``. ``listing`` returns the names in an absolute folder, those of
-    folders with a trailing ``/`` and links followed, and nothing for a folder that is not there.
+    ``listing`` returns the names in an absolute folder, those of folders with a trailing ``/`` and links followed, and
+    nothing for a folder that is not there.
     """
-    directory = posixpath.join(profile.root, posixpath.dirname(path)).rstrip(b"/") or b"/"
-    package = package_root(directory, profile.namespace_packages, listing)
-    parts = [b"" if package is None else directory[len(posixpath.dirname(package)) :]]
-    if profile.preview and package is not None and posixpath.basename(path) == _INIT:
-        parts.append(_gap(package, profile.root, listing))
-    folders = [folder for pattern in profile.src for folder in _folders(pattern, listing)]
-    parts += [word for word in words if word and _is_first_party(word, folders, listing)]
-    return sha256(b"\0".join(parts)).digest()
+
+    def __init__(self, listing: Listing) -> None:
+        self._listing = listing
+        self._packages: dict[tuple[bytes, tuple[bytes, ...]], bytes | None] = {}
+        self._folders: dict[tuple[bytes, ...], list[bytes]] = {}
+        self._first_party: dict[tuple[tuple[bytes, ...], bytes], bool] = {}
+
+    def around(self, path: bytes, words: Sequence[bytes], profile: LintProfile) -> bytes:
+        """Return a digest that differs where ruff could judge equal bytes at ``path`` differently.
+
+        ``words`` are the file's ``import_words``.
+        """
+        folder, _, name = path.rpartition(b"/")
+        directory = posixpath.join(profile.root, folder).rstrip(b"/") or b"/"
+        package = self._package(directory, profile.namespace_packages)
+        parts = [b"" if package is None else directory[len(posixpath.dirname(package)) :]]
+        if profile.preview and package is not None and name == _INIT:
+            parts.append(_gap(package, profile.root, self._listing))
+        parts += [word for word in words if word and self._is_first_party(word, profile.src)]
+        return sha256(b"\0".join(parts)).digest()
+
+    def _package(self, directory: bytes, namespace_packages: tuple[bytes, ...]) -> bytes | None:
+        key = (directory, namespace_packages)
+        if key not in self._packages:
+            self._packages[key] = package_root(directory, namespace_packages, self._listing)
+        return self._packages[key]
+
+    def _is_first_party(self, word: bytes, src: tuple[bytes, ...]) -> bool:
+        key = (src, word)
+        if key not in self._first_party:
+            if src not in self._folders:
+                self._folders[src] = [folder for each in src for folder in _folders(each, self._listing)]
+            self._first_party[key] = _is_first_party(word, self._folders[src], self._listing)
+        return self._first_party[key]
 
 
 def package_root(directory: bytes, namespace_packages: Sequence[bytes], listing: Listing) -> bytes | None:

@@ -22,7 +22,7 @@ _STATEMENT = re.compile(
 )
 _ALIASES = re.compile(_ALIAS)
 _GAPS = re.compile(_GAP)
-_SILENCER = re.compile(rb"noqa|ruff\s*:", re.IGNORECASE)
+_SILENCER = re.compile(rb"ruff\s*:")
 
 
 class _Cell(msgspec.Struct):
@@ -51,7 +51,8 @@ def import_words(data: bytes, path: bytes) -> tuple[bytes, ...]:
 
 def may_silence(data: bytes) -> bool:
     """Tell whether a file may silence ruff by ``noqa``, ``ruff: noqa`` or ``ruff: disable``."""
-    return _SILENCER.search(data) is not None
+    lowered = data.lower()
+    return b"noqa" in lowered or (b"ruff" in lowered and _SILENCER.search(lowered) is not None)
 
 
 def _texts(data: bytes, path: bytes) -> Iterator[bytes]:
