@@ -20,7 +20,9 @@ from konivrer_watch.core.status import (
     QueueDrained,
     State,
     Status,
+    StoresChecked,
 )
+from konivrer_watch.daemon.describe import told_once
 from konivrer_watch.daemon.recorder import Judgement
 from konivrer_watch.report.events import (
     ChangeLine,
@@ -57,6 +59,7 @@ class Voice:
         self._greeting = ""
         self._begun = datetime.now(UTC)
         self._first_check_done = False
+        self._root = b""
         self._thread = threading.Thread(target=self._write, daemon=True, name="voice")
 
     def __enter__(self) -> "Voice":
@@ -73,6 +76,7 @@ class Voice:
     def begin(self, root: Path) -> None:
         """Say with the next event, when the folder is known to be ours to watch, what is watched."""
         self._begun = datetime.now(UTC)
+        self._root = bytes(root)
         self._state = None
         self._first_check_done = False
         if not self._as_json:
@@ -93,6 +97,9 @@ class Voice:
                 self._say(verdicts_text(told, color=self._color, zone=self._zone))
         self._tell_state(status, at)
         self._tell_faults(status, at)
+        if isinstance(event, StoresChecked):
+            for fault in event.faults:
+                self._tell(StateLine(at, status.state, fault))
         if isinstance(event, QueueDrained) and not self._first_check_done:
             self._first_check_done = True
             if not self._as_json:
@@ -142,7 +149,7 @@ class Voice:
         took = duration(round((datetime.now(UTC) - self._begun).total_seconds() * 1000))
         levels = ", ".join([count(number, level) for level, number in status.count().items()])
         lines = [f"checked {count(len(status.files), 'file')} in {took}: {levels}; watching"]
-        problems = list(status.problems)
+        problems = told_once(self._root, status.problems)
         for path, pass_, problem in problems[:_PROBLEMS_SHOWN]:
             lines += problem_lines([path], pass_, problem, color=self._color)
         if len(problems) > _PROBLEMS_SHOWN:

@@ -107,6 +107,12 @@ class SettingsRead(msgspec.Struct, frozen=True):
     fault: Fault | None
 
 
+class StoresChecked(msgspec.Struct, frozen=True):
+    """What is wrong with the stores, in words. It costs time, never completeness."""
+
+    faults: tuple[str, ...]
+
+
 class QueueDrained(msgspec.Struct, frozen=True):
     """Everything that the last sweep found has been judged."""
 
@@ -118,6 +124,7 @@ Event = (
     | SweepFinished
     | ContextRead
     | SettingsRead
+    | StoresChecked
     | WorkPaused
     | WorkResumed
     | SourceChanged
@@ -132,6 +139,7 @@ class Status(msgspec.Struct, frozen=True):
     skipped: tuple[Skip, ...] = ()
     faults: tuple[Fault, ...] = ()
     settings_fault: Fault | None = None
+    store_faults: tuple[str, ...] = ()
     swept: str | None = None
     as_of: str | None = None
     paused: WorkPaused | None = None
@@ -211,6 +219,8 @@ def fold(status: Status, event: Event) -> Status:
             return _replace(status, faults=faults)
         case SettingsRead(fault):
             return _replace(status, settings_fault=fault)
+        case StoresChecked(faults):
+            return _replace(status, store_faults=faults)
         case WorkPaused():
             return _replace(status, paused=event)
         case WorkResumed():

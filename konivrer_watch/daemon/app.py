@@ -17,7 +17,15 @@ from konivrer_watch.core.model import Hint, Problem, ProblemKind
 from konivrer_watch.core.pace import Limits, Load, Resource
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.settle import Settle
-from konivrer_watch.core.status import ChangesSeen, Event, Fault, SettingsRead, SourceChanged, Status
+from konivrer_watch.core.status import (
+    ChangesSeen,
+    Event,
+    Fault,
+    SettingsRead,
+    SourceChanged,
+    Status,
+    StoresChecked,
+)
 from konivrer_watch.daemon.contexts import Packs, Place
 from konivrer_watch.daemon.inbox import Inbox
 from konivrer_watch.daemon.intake import Intake
@@ -109,6 +117,7 @@ class _App:
         )
 
     async def run(self) -> Ended:
+        self._check_stores()
         with self._scope:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._end_on_signal)
@@ -135,6 +144,12 @@ class _App:
         while True:
             await anyio.sleep(_SAVE_SECONDS)
             await anyio.to_thread.run_sync(self._bench.save)
+            self._check_stores()
+
+    def _check_stores(self) -> None:
+        faults = tuple(self._bench.faults)
+        if faults != self._recorder.status.store_faults:
+            self._recorder.record(StoresChecked(faults))
 
     def _hear(self, event: Event, judgements: tuple[Judgement, ...], status: Status) -> None:
         self._listener(event, judgements, status)

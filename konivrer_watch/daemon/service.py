@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import State
+from konivrer_watch.core.status import Status as WatchStatus
 from konivrer_watch.daemon.describe import told_once
 from konivrer_watch.daemon.intake import Intake
 from konivrer_watch.daemon.queue import Queue
@@ -23,6 +24,12 @@ from konivrer_watch.system.control import Ping, Request, Status, Stop
 from konivrer_watch.system.load import LoadMeter
 
 _UNHEALTHY = frozenset({State.DEGRADED, State.FAILED})
+
+
+def _reason(status: WatchStatus) -> str | None:
+    if status.paused is not None:
+        return status.paused.reason
+    return status.degraded or next(iter(status.store_faults), None)
 
 
 class Service:
@@ -74,7 +81,7 @@ class Service:
             root=path_text(self._root),
             state=state,
             healthy=state not in _UNHEALTHY,
-            reason=status.paused.reason if status.paused else status.degraded,
+            reason=_reason(status),
             pid=os.getpid(),
             launcher="terminal",
             started=datetime.fromtimestamp(self._started, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
