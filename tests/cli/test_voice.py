@@ -124,8 +124,12 @@ def test_faults_are_told_when_they_come_and_when_the_last_is_gone() -> None:
 
 
 def test_the_summary_names_what_was_skipped_and_at_most_ten_problems() -> None:
-    problem = Problem(ProblemKind.CONFIGURATION, "no", "correct it")
-    faults = tuple([Fault(b"c%02d.toml" % number, None, problem) for number in range(12)])
+    faults = tuple(
+        [
+            Fault(b"c%02d.toml" % number, None, Problem(ProblemKind.CONFIGURATION, f"no {number}", "mend it"))
+            for number in range(12)
+        ]
+    )
     status = Status(
         swept=SWEPT.swept, as_of=SWEPT.as_of, faults=faults, skipped=(Skip(b"a\x1b.py", "a link"),)
     )
