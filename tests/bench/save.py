@@ -19,6 +19,8 @@ from typing import Any
 BIN = Path(sys.executable).parent
 LINES = 196
 IDLE_SECONDS = 60
+# For half a minute after a save the watcher looks more often.
+SETTLING_SECONDS = 35
 
 
 class Watcher:
@@ -128,7 +130,7 @@ def main() -> None:
             print(" ", summary("inotifywait + ruff + bandit ", theirs))
             ratios = [one / other for one, other in zip(mine, theirs, strict=True)]
             print(f"  ratio: median {statistics.median(ratios):.2f}")
-            time.sleep(5)
+            time.sleep(SETTLING_SECONDS)
             before, started = cpu_seconds(watcher.process.pid), time.monotonic()
             time.sleep(IDLE_SECONDS)
             used = (cpu_seconds(watcher.process.pid) - before) / (time.monotonic() - started)
