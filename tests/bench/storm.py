@@ -125,6 +125,8 @@ class Storm:
         """Copy a folder that is not too large."""
         source = self.random.choice(self.folders()[1:])
         target = self.random.choice(self.folders()) / self.random.choice(NAMES)
+        if source in target.parents:
+            return
         if len(list(source.rglob("*"))) < 30 and len(target.relative_to(self.root).parts) < 6:
             shutil.copytree(source, target)
 
