@@ -34,10 +34,14 @@ class State(StrEnum):
 
 
 class FileState(msgspec.Struct, frozen=True):
-    """The current verdicts on one file, and the keys under which they hold."""
+    """The current verdicts on one file, and the keys under which they hold.
+
+    ``told`` are the findings that were told last: those of a pass without an answer now are unknown, and not gone.
+    """
 
     keys: Mapping[Pass, bytes]
     verdicts: Mapping[Pass, Verdict]
+    told: Mapping[Pass, tuple[Finding, ...]] = {}
 
     @property
     def findings(self) -> Iterator[Finding]:
@@ -98,7 +102,13 @@ class WorkResumed(msgspec.Struct, frozen=True):
 class SourceChanged(msgspec.Struct, frozen=True):
     """The source of hints lost its grip for this reason, or has it again (``None``)."""
 
-    degraded: str | None
+    fault: str | None
+
+
+class RootChanged(msgspec.Struct, frozen=True):
+    """The root cannot be looked at for this reason, or can again (``None``)."""
+
+    fault: str | None
 
 
 class SettingsRead(msgspec.Struct, frozen=True):
@@ -128,6 +138,7 @@ Event = (
     | WorkPaused
     | WorkResumed
     | SourceChanged
+    | RootChanged
     | QueueDrained
 )
 
@@ -143,7 +154,13 @@ class Status(msgspec.Struct, frozen=True):
     swept: str | None = None
     as_of: str | None = None
     paused: WorkPaused | None = None
-    degraded: str | None = None
+    source_fault: str | None = None
+    root_fault: str | None = None
+
+    @property
+    def degraded(self) -> str | None:
+        """Why changes may come late; ``None`` where they do not."""
+        return self.root_fault or self.source_fault
 
     @property
     def state(self) -> State:
@@ -209,7 +226,9 @@ def fold(status: Status, event: Event) -> Status:
         case ChangesSeen():
             return status
         case FilesJudged(outcomes):
-            judged = {outcome.path: FileState(outcome.keys, outcome.verdicts) for outcome in outcomes}
+            judged = {
+                outcome.path: _file_state(status.files.get(outcome.path), outcome) for outcome in outcomes
+            }
             return _replace(status, files={**status.files, **judged})
         case FilesRemoved(paths):
             return _replace(status, files=_without(status.files, paths))
@@ -225,10 +244,23 @@ def fold(status: Status, event: Event) -> Status:
             return _replace(status, paused=event)
         case WorkResumed():
             return _replace(status, paused=None)
-        case SourceChanged(degraded):
-            return _replace(status, degraded=degraded)
+        case SourceChanged(fault):
+            return _replace(status, source_fault=fault)
+        case RootChanged(fault):
+            return _replace(status, root_fault=fault)
         case QueueDrained():
             return _replace(status, as_of=status.swept)
+
+
+def _file_state(before: FileState | None, outcome: Outcome) -> FileState:
+    known = {} if before is None else before.told
+    told = {
+        pass_: known.get(pass_, ())
+        if verdict.problem is not None and not verdict.findings
+        else verdict.findings
+        for pass_, verdict in outcome.verdicts.items()
+    }
+    return FileState(outcome.keys, outcome.verdicts, told)
 
 
 def _without(files: Mapping[bytes, FileState], paths: Iterable[bytes]) -> Mapping[bytes, FileState]:

@@ -12,20 +12,12 @@ import anyio.to_thread
 import msgspec
 from anyio.abc import TaskStatus
 
-from konivrer_watch.core.errors import StopError, UsageFault
-from konivrer_watch.core.model import Hint, Problem, ProblemKind
+from konivrer_watch.core.errors import StopError
+from konivrer_watch.core.model import Hint
 from konivrer_watch.core.pace import Limits, Load, Resource
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.settle import Settle
-from konivrer_watch.core.status import (
-    ChangesSeen,
-    Event,
-    Fault,
-    SettingsRead,
-    SourceChanged,
-    Status,
-    StoresChecked,
-)
+from konivrer_watch.core.status import ChangesSeen, Event, SourceChanged, Status
 from konivrer_watch.daemon.contexts import Packs, Place
 from konivrer_watch.daemon.inbox import Inbox
 from konivrer_watch.daemon.intake import Intake
@@ -34,13 +26,13 @@ from konivrer_watch.daemon.recorder import Judgement, Listener, Recorder
 from konivrer_watch.daemon.runner import Runner
 from konivrer_watch.daemon.service import Service
 from konivrer_watch.daemon.throttle import Throttle
+from konivrer_watch.daemon.upkeep import Upkeep
 from konivrer_watch.daemon.workbench import Memory, StateFolders, Workbench, open_workbench
 from konivrer_watch.system.control import serve
 from konivrer_watch.system.lease import hold_lease
 from konivrer_watch.system.load import LoadMeter
 from konivrer_watch.system.portable import PollingSource, PortableSource
 
-_SAVE_SECONDS = 30.0
 _SETTINGS = frozenset({b"pyproject.toml", b"konivrer-watch.toml"})
 
 
@@ -50,6 +42,7 @@ class Ended(StrEnum):
     INTERRUPTED = "interrupted"
     TERMINATED = "terminated"
     SETTINGS = "settings"
+    STATE_LOST = "state lost"
 
 
 class Watch(msgspec.Struct, frozen=True):
@@ -64,7 +57,7 @@ class Watch(msgspec.Struct, frozen=True):
 
 
 async def watch(request: Watch, listener: Listener) -> Ended:
-    """Watch until SIGINT or SIGTERM, or until the settings change.
+    """Watch until SIGINT or SIGTERM, or until it has to begin anew: the settings changed, or the state folder went.
 
     Raises ``LeaseHeldError`` where this root is watched already.
     """
@@ -92,6 +85,15 @@ class _App:
         self._scope = anyio.CancelScope()
         self._inbox = Inbox()
         self._recorder = Recorder(self._hear)
+        self._upkeep = Upkeep(
+            bench,
+            self._recorder,
+            settings,
+            request.reread,
+            request.folders.own / "lock",
+            lambda: self._end(Ended.SETTINGS),
+            lambda: self._end(Ended.STATE_LOST),
+        )
         kind = PollingSource if settings.source == "poll" else PortableSource
         self._source = kind(request.place.root, self._inbox.put_nowait, self._source_changed)
         queue = Queue()
@@ -117,7 +119,6 @@ class _App:
         )
 
     async def run(self) -> Ended:
-        self._check_stores()
         with self._scope:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._end_on_signal)
@@ -126,50 +127,29 @@ class _App:
                 group.start_soon(self._intake.run)
                 group.start_soon(self._throttle.run)
                 group.start_soon(self._runner.run)
-                group.start_soon(self._save)
+                group.start_soon(self._upkeep.run)
         return self._ended
 
     async def _end_on_signal(self) -> None:
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for number in signals:
-                self._ended = Ended.INTERRUPTED if number is signal.SIGINT else Ended.TERMINATED
-                self._scope.cancel()
+                self._end(Ended.INTERRUPTED if number is signal.SIGINT else Ended.TERMINATED)
                 return
 
     async def _serve(self, task_status: TaskStatus[None]) -> None:
         await serve(self._request.socket, self._service.answer, task_status=task_status)
 
-    async def _save(self) -> None:
-        """Keep what was learned, so that a crash costs half a minute of it."""
-        while True:
-            await anyio.sleep(_SAVE_SECONDS)
-            await anyio.to_thread.run_sync(self._bench.save)
-            self._check_stores()
-
-    def _check_stores(self) -> None:
-        faults = tuple(self._bench.faults)
-        if faults != self._recorder.status.store_faults:
-            self._recorder.record(StoresChecked(faults))
+    def _end(self, ended: Ended) -> None:
+        self._ended = ended
+        self._scope.cancel()
 
     def _hear(self, event: Event, judgements: tuple[Judgement, ...], status: Status) -> None:
         self._listener(event, judgements, status)
         if isinstance(event, ChangesSeen) and any(change.path in _SETTINGS for change in event.changes):
-            self._reread()
-
-    def _reread(self) -> None:
-        fault: Fault | None = None
-        try:
-            if self._request.reread() != self._request.settings:
-                self._ended = Ended.SETTINGS
-                self._scope.cancel()
-        except UsageFault as error:
-            hint = "correct them; until then the settings from before hold"
-            fault = Fault(b"", None, Problem(ProblemKind.CONFIGURATION, str(error), hint))
-        if fault != self._recorder.status.settings_fault:
-            self._recorder.record(SettingsRead(fault))
+            self._upkeep.ask_nowait()
 
     def _source_changed(self, degraded: str | None) -> None:
-        if degraded != self._recorder.status.degraded:
+        if degraded != self._recorder.status.source_fault:
             self._recorder.record(SourceChanged(degraded))
         self._inbox.put_nowait([Hint(None)])
 

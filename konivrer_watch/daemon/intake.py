@@ -3,7 +3,6 @@
 No hint is believed: what counts is how the tree as it is now differs from the tree as it was known.
 """
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -19,26 +18,21 @@ from konivrer_watch.core.status import (
     ContextRead,
     FilesRemoved,
     QueueDrained,
-    SourceChanged,
     SweepFinished,
 )
 from konivrer_watch.core.tree import diff
 from konivrer_watch.daemon.inbox import Inbox
-from konivrer_watch.daemon.look import look
+from konivrer_watch.daemon.look import Sighting, look
 from konivrer_watch.daemon.queue import Queue
 from konivrer_watch.daemon.recorder import Recorder
+from konivrer_watch.daemon.sweep import DEGRADED_SECONDS, RootWatch, pause_after, sweep
 from konivrer_watch.daemon.workbench import Workbench
 from konivrer_watch.system.files import is_settled
-from konivrer_watch.system.scan import ScanScope, Snapshot, scan
 
 # More paths than this at once are looked at by one sweep.
 _MANY = 100
 # What was put into a folder before its watch stood is found by looking once more, this much later.
 _FOLLOW_UP_SECONDS = 1.0
-# The sweeps beside the events may cost this share of a core.
-_SWEEP_SHARE = 0.001
-_SWEEP_LEAST_SECONDS = 10.0
-_SWEEP_DEGRADED_SECONDS = 2.0
 # An age in seconds that no quiet time reaches.
 _OLD = 3600.0
 
@@ -61,15 +55,18 @@ class Intake:
         self._inbox = inbox
         self._queue = queue
         self._recorder = recorder
-        self._rebuild_source = rebuild_source
-        self._root_id: tuple[int, int] | None = None
+        self._root = RootWatch(recorder, rebuild_source)
+        self._links: tuple[bytes, ...] = ()
         self._context_is_old = True
         self._racy: set[bytes] = set()
         self._steering: dict[bytes, Signature] = {}
         self._releasing = False
         self._sweep_at = 0.0
+        # Sweeps by number: begun last, ended well last, and asked for.
         self._begun = 0
         self._ended = 0
+        self._wanted = 0
+        self._unreported = False
         self._progress = anyio.Event()
         self.files: dict[bytes, Signature] = {}
         self.directories = 0
@@ -81,7 +78,7 @@ class Intake:
         while True:
             await self._wait()
             hints = self._inbox.take()
-            if hints is None or len(hints) > _MANY or anyio.current_time() >= self._sweep_at:
+            if hints is None or len(hints) > _MANY or self._is_sweep_due:
                 await self._sweep(Trigger.SWEEP)
             elif hints:
                 await self._look(hints)
@@ -91,11 +88,19 @@ class Intake:
         """Return once everything written before the call has been found and judged."""
         # A sweep that is under way may have passed what was written just now; the next one has not.
         target = self._begun + 1
+        self._wanted = max(self._wanted, target)
         self._context_is_old = True
-        self._sweep_at = 0.0
         self._inbox.wake_nowait()
         while self._ended < target or not self.drained:
             await self._progress.wait()
+
+    @property
+    def _is_behind(self) -> bool:
+        return self._recorder.status.as_of != self._recorder.status.swept
+
+    @property
+    def _is_sweep_due(self) -> bool:
+        return self._begun < self._wanted or anyio.current_time() >= self._sweep_at
 
     @property
     def drained(self) -> bool:
@@ -117,9 +122,11 @@ class Intake:
         self._inbox.wake_nowait()
 
     def report_progress(self) -> None:
-        """Record that the last sweep's findings are all judged, where they are, and wake who waits for it."""
-        status = self._recorder.status
-        if self.drained and status.swept is not None and status.as_of != status.swept:
+        """Record that everything that was found is judged, where it is, and wake who waits for it."""
+        if not self.drained:
+            self._unreported = True
+        elif self._recorder.status.swept is not None and (self._unreported or self._is_behind):
+            self._unreported = False
             self._recorder.record(QueueDrained())
         self._progress.set()
         self._progress = anyio.Event()
@@ -128,6 +135,8 @@ class Intake:
         """Return when there is a hint, a path is quiet, a sweep is due, or somebody asks."""
         ready = self._settle.next_ready()
         deadline = self._sweep_at if ready is None else min(self._sweep_at, ready)
+        if self._is_sweep_due:
+            return
         with anyio.CancelScope(deadline=deadline):
             await self._inbox.wait()
 
@@ -135,17 +144,20 @@ class Intake:
         self._begun += 1
         at = datetime.now(UTC)
         try:
-            snapshot, cost = await anyio.to_thread.run_sync(_timed_scan, self._contexts.scope())
+            swept = await anyio.to_thread.run_sync(sweep, self._contexts.scope())
         except OSError as error:
-            self._sweep_at = anyio.current_time() + _SWEEP_DEGRADED_SECONDS
-            self._root_lost(error)
+            self._sweep_at = anyio.current_time() + DEGRADED_SECONDS
+            self._wanted = min(self._wanted, self._begun)
+            self._root.lost(error)
             return
-        self._root_found()
+        self._root.found(swept.root)
+        snapshot = swept.snapshot
         changes = diff(self.files, snapshot.files)
         # Two writes within one tick of the file system's clock look like one: what was young is read once more.
         again = [path for path in self._racy if path in snapshot.files]
         self.files = dict(snapshot.files)
         self.directories = len(snapshot.directories)
+        self._links = snapshot.links
         self._racy = {path for path, each in self.files.items() if not is_settled(each, time.time_ns())}
         self._note(changes, trigger if len(changes) > _MANY or trigger is Trigger.START else Trigger.SAVE)
         for path in again:
@@ -153,35 +165,23 @@ class Intake:
         if snapshot.steering != self._steering or await self._surroundings_changed():
             self._context_is_old = True
         self._steering = snapshot.steering
-        self._sweep_at = anyio.current_time() + self._pause_after(cost)
+        degraded = self._recorder.status.degraded is not None
+        self._sweep_at = anyio.current_time() + pause_after(swept.cost, degraded=degraded)
         self._recorder.record(SweepFinished(at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), tuple(snapshot.skipped)))
-        self._ended += 1
-
-    def _root_lost(self, error: OSError) -> None:
-        if self._root_id is not None:
-            self._root_id = None
-            self._recorder.record(SourceChanged(f"the folder cannot be read: {error}"))
-
-    def _root_found(self) -> None:
-        """Build the source anew where another folder stands in the root's place: it still watches the old one."""
-        status = os.stat(self._contexts.scope().root)
-        found = (status.st_dev, status.st_ino)
-        if self._root_id is None and self._begun > 1:
-            self._recorder.record(SourceChanged(None))
-        if self._begun > 1 and self._root_id != found:
-            self._rebuild_source()
-        self._root_id = found
+        self._ended = self._begun
+        self._judge.forget(self.files)
 
     async def _surroundings_changed(self) -> bool:
         return await anyio.to_thread.run_sync(self._contexts.surroundings_changed)
 
-    def _pause_after(self, cost: float) -> float:
-        if self._recorder.status.degraded is not None:
-            return max(_SWEEP_DEGRADED_SECONDS, 20 * cost)
-        return max(_SWEEP_LEAST_SECONDS, cost / _SWEEP_SHARE)
-
     async def _look(self, hints: frozenset[bytes]) -> None:
-        sighting = await anyio.to_thread.run_sync(look, self._contexts.scope(), self.files, hints)
+        try:
+            sighting = await anyio.to_thread.run_sync(
+                look, self._contexts.scope(), self.files, hints | frozenset(self._links)
+            )
+        except OSError:
+            # The root itself is gone; a sweep says so and looks out for it.
+            sighting = Sighting((), uncertain=True)
         if sighting.uncertain:
             await self._sweep(Trigger.SWEEP)
             return
@@ -239,10 +239,3 @@ class Intake:
         known = tuple([path for path in paths if path in self._recorder.status.files])
         if known:
             self._recorder.record(FilesRemoved(known))
-
-
-def _timed_scan(scope: ScanScope) -> tuple[Snapshot, float]:
-    """Return the scan and the CPU seconds it took."""
-    started = time.thread_time()
-    snapshot = scan(scope)
-    return snapshot, time.thread_time() - started

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from konivrer_watch.core.model import Outcome
+from konivrer_watch.core.model import Finding, Outcome
 from konivrer_watch.core.news import News, compare
 from konivrer_watch.core.status import Event, FilesJudged, FilesRemoved, Status, fold
 
@@ -15,7 +15,6 @@ class Judgement(msgspec.Struct, frozen=True):
     path: bytes
     outcome: Outcome | None
     news: News
-    first: bool
 
 
 Listener = Callable[[Event, tuple[Judgement, ...], Status], None]
@@ -32,27 +31,23 @@ class Recorder:
         """Fold the event in and tell the listener, with what came of each path."""
         before = self.status
         self.status = fold(before, event)
-        self._listener(event, _judgements(before, event), self.status)
+        self._listener(event, _judgements(before, self.status, event), self.status)
 
 
-def _judgements(before: Status, event: Event) -> tuple[Judgement, ...]:
+def _judgements(before: Status, after: Status, event: Event) -> tuple[Judgement, ...]:
     match event:
         case FilesJudged(outcomes):
-            return tuple([_judgement(before, outcome) for outcome in outcomes])
+            return tuple([_judgement(before, after, outcome.path, outcome) for outcome in outcomes])
         case FilesRemoved(paths):
-            return tuple(
-                [
-                    Judgement(path, None, compare(before.files[path].findings, ()), False)
-                    for path in paths
-                    if path in before.files
-                ]
-            )
+            return tuple([_judgement(before, after, path, None) for path in paths if path in before.files])
         case _:
             return ()
 
 
-def _judgement(before: Status, outcome: Outcome) -> Judgement:
-    known = before.files.get(outcome.path)
-    later = [finding for verdict in outcome.verdicts.values() for finding in verdict.findings]
-    news = compare(known.findings if known else (), later)
-    return Judgement(outcome.path, outcome, news, known is None)
+def _judgement(before: Status, after: Status, path: bytes, outcome: Outcome | None) -> Judgement:
+    return Judgement(path, outcome, compare(_told(before, path), _told(after, path)))
+
+
+def _told(status: Status, path: bytes) -> list[Finding]:
+    file = status.files.get(path)
+    return [] if file is None else [finding for findings in file.told.values() for finding in findings]

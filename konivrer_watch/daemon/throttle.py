@@ -50,18 +50,21 @@ class Throttle:
             load = await self._sample(anyio.current_time(), suspect(self._pace))
             self.load = load
             self._pace = step(self._pace, load, self._limits)
-            self._report()
+            if self._pace.pause is None:
+                self._resume()
             await anyio.sleep(SAMPLE_SECONDS)
 
     async def wait_go(self) -> None:
-        """Return when a piece of work may start."""
+        """Return when a piece of work may start; a pause is told where this has to wait for its end."""
         while True:
             now = anyio.current_time()
             self._work_until = now + _LINGER_SECONDS
             self._moved.set()
-            if self._bypasses or isinstance(decide(self._pace, now), Go):
+            answer = decide(self._pace, now)
+            if self._bypasses or isinstance(answer, Go):
                 self._pace = started(self._pace, now)
                 return
+            self._pause(answer)
             await anyio.sleep(SAMPLE_SECONDS / 4)
 
     @contextmanager
@@ -73,15 +76,11 @@ class Throttle:
         finally:
             self._bypasses -= 1
 
-    def _report(self) -> None:
-        answer = decide(self._pace, anyio.current_time())
-        if isinstance(answer, Wait):
-            if self._paused is None:
-                self._paused = WorkPaused(answer.reason, self._clock())
-                self.paused_since = answer.since
-                self._announce(self._paused)
-        elif self._pace.pause is None:
-            self._resume()
+    def _pause(self, answer: Wait) -> None:
+        if self._paused is None:
+            self._paused = WorkPaused(answer.reason, self._clock())
+            self.paused_since = answer.since
+            self._announce(self._paused)
 
     def _resume(self) -> None:
         """Say that nothing waits any more: the machine is free, or there is no work left."""

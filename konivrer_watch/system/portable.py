@@ -95,7 +95,11 @@ class PortableSource:
             raise FileNotFoundError(f"{os.fsdecode(self._root)!r} is not there")
         alert_until = 0.0
         # Its polling compares whole seconds and misses saves; where there are no events, sweeps are better.
-        with RustNotify([os.fsdecode(self._root)], False, False, 0, True, ignore_unreadable) as notify:
+        arguments = ([os.fsdecode(self._root)], False, False, 0, True, ignore_unreadable)
+        # It walks the whole tree to watch it; what changes meanwhile is told by nobody.
+        notify = await anyio.to_thread.run_sync(RustNotify, *arguments)
+        self._hint([Hint(None)])
+        with notify:
             while True:
                 step = _ALERT_STEP_MS if anyio.current_time() < alert_until else _CALM_STEP_MS
                 told = await anyio.to_thread.run_sync(notify.watch, _BATCH_MS, step, _LOOK_MS, stop)
