@@ -1,5 +1,6 @@
 """The engine worker as a real process: it judges bytes, survives them, and imports nothing of a repository."""
 
+import ast
 import os
 import resource
 import signal
@@ -155,7 +156,7 @@ def test_a_limit_set_from_outside_is_kept(worker: Worker) -> None:
         b"# coding: nonsense\n",
         b"x = " + b"-" * 20_000 + b"1\n",
         b"x = " + b"(" * 5000 + b")" * 5000 + b"\n",
-        b"x = a" + b".b" * 8000 + b"\n",
+        b"x = a" + b".b" * 100_000 + b"\n",
         b"# coding: unicode_escape\npassword = '\\ud800'\n",
     ],
     ids=["syntax", "NUL", "no UTF-8", "unknown coding", "minus", "parentheses", "dots", "half a pair"],
@@ -168,6 +169,22 @@ def test_what_cannot_be_judged_is_a_problem_of_each_pass_and_the_worker_goes_on(
     assert answer.verdicts.keys() == set(PASSES)
     assert all(answer.verdicts[pass_].problem is not None for pass_ in PASSES)
     assert "B602" in codes(worker.judge(SHELL), Pass.SECURITY)
+
+
+def test_a_chain_is_judged_by_optimize_exactly_where_python_parses_it_and_is_too_deep_for_bandit(
+    worker: Worker,
+) -> None:
+    # Python 3.13 parses it, 3.11 and 3.12 do not.
+    data = b"','.join(x for x in y)\na" + b".b" * 8000 + b"\n"
+    try:
+        parsed = bool(ast.parse(data))
+    except RecursionError:
+        parsed = False
+    worker.setup()
+    answer = worker.judge(data)
+    problem = None if parsed else ProblemKind.UNPARSABLE
+    assert kinds(answer) == {Pass.OPTIMIZE: problem, Pass.SECURITY: ProblemKind.QUARANTINED}
+    assert bool(codes(answer, Pass.OPTIMIZE)) == parsed
 
 
 def test_half_a_surrogate_pair_in_what_is_quoted_can_be_told(worker: Worker) -> None:

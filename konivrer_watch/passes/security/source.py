@@ -22,16 +22,18 @@ class Source:
         self._encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         self._utf8 = self._encoding in _UTF8
         self._ascii = self._utf8 and data.isascii()
+        self._sound_utf8 = self._ascii or (self._utf8 and _is_utf8(data))
 
     def nosec(self) -> dict[int, set[str] | None]:
         """Return the tests that comments silence, by line; the empty set silences all.
 
         bandit tokenizes every file. That can matter in three cases only: a comment says ``nosec``, the
-        encoding is not UTF-8, or the tokenizer refuses an indentation that the parser accepts (after a
-        lone carriage return or a line that begins with a backslash). Else what it refuses is no Python.
+        file is not UTF-8 (in a comment the parser accepts any bytes; the tokenizer refuses them on Python
+        3.11), or the tokenizer refuses an indentation that the parser accepts (after a lone carriage
+        return or a line that begins with a backslash). Else what it refuses is no Python.
         Raises ``SyntaxError``, ``ValueError`` or ``LookupError`` where bandit could not read the file.
         """
-        if self._utf8 and b"nosec" not in self.data and not self._odd_lines():
+        if self._sound_utf8 and b"nosec" not in self.data and not self._odd_lines():
             return {}
         found: dict[int, set[str] | None] = {}
         try:
@@ -40,6 +42,9 @@ class Source:
                     found[token.start[0]] = _parse_nosec_comment(token.string)
         except tokenize.TokenError:
             return found
+        except SystemError as error:
+            # So the tokenizer of Python 3.12 and 3.13 meets a NUL after some errors; bandit skips the file.
+            raise ValueError("the tokenizer fails on it") from error
         return found
 
     def _odd_lines(self) -> bool:
@@ -52,8 +57,8 @@ class Source:
         )
 
     def may_hold(self, characters: tuple[str, ...]) -> bool:
-        """Whether any of these characters, none of them ASCII, can be in the text."""
-        if not self._utf8:
+        """Whether any of these characters, none of them ASCII, can be in the text, or it cannot be decoded."""
+        if not self._sound_utf8:
             return True
         return not self._ascii and any(character.encode() in self.data for character in characters)
 
@@ -69,6 +74,14 @@ class Source:
         text = self._lines[line - 1]
         beyond = max(offset - len(text), 0)
         return len(text[:offset].decode("utf-8", "ignore")) + beyond + 1
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _found(data: bytes, *needles: bytes) -> list[int]:
