@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from konivrer_watch.core.model import Change, ChangeKind, Signature
+from konivrer_watch.core.model import Change, Signature
 from konivrer_watch.core.relevance import candidate, steers
-from konivrer_watch.core.tree import is_within
+from konivrer_watch.core.tree import diff, is_within
 from konivrer_watch.system.files import signature_of
 from konivrer_watch.system.scan import ScanScope, dispose, scan
 
@@ -80,11 +80,5 @@ def _file(scope: ScanScope, path: bytes, mode: int | None) -> dict[bytes, Signat
 def _compare(
     known: Mapping[bytes, Signature], found: Mapping[bytes, Signature], under: bytes
 ) -> dict[bytes, Change]:
-    changes = {
-        path: Change(path, ChangeKind.MODIFIED if path in known else ChangeKind.ADDED, signature)
-        for path, signature in found.items()
-        if known.get(path) != signature
-    }
     below = [under] if under in known else [path for path in known if is_within(path, under)]
-    changes |= {path: Change(path, ChangeKind.REMOVED, None) for path in below if path not in found}
-    return changes
+    return {change.path: change for change in diff({path: known[path] for path in below}, found)}

@@ -1,9 +1,8 @@
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from konivrer_watch.core.model import Change, ChangeKind, Signature
-from konivrer_watch.core.tree import diff, is_within, splice
+from konivrer_watch.core.tree import diff, is_within
 
 NAMES = st.sampled_from([b"a", b"b", b"ab", b"a.py", b"\xff", b"a\n"])
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map(b"/".join)
@@ -45,30 +44,6 @@ def test_a_difference_is_sorted_and_names_each_path_once_with_its_kind(
 @given(TREES)
 def test_equal_trees_do_not_differ(tree: dict[bytes, Signature]) -> None:
     assert diff(tree, dict(tree)) == []
-
-
-@given(TREES, TREES, PATHS)
-def test_splicing_a_subtree_scan_gives_the_whole_tree(
-    before: dict[bytes, Signature], after: dict[bytes, Signature], under: bytes
-) -> None:
-    below = {path: value for path, value in after.items() if is_within(path, under)}
-    spliced = splice(before, below, under)
-    for path in before.keys() | after.keys():
-        expected = below.get(path) if is_within(path, under) else before.get(path)
-        assert spliced.get(path) == expected
-
-
-@given(TREES, TREES)
-def test_splicing_at_the_root_replaces_everything(
-    known: dict[bytes, Signature], found: dict[bytes, Signature]
-) -> None:
-    assert splice(known, found, b"") == found
-
-
-def test_a_scan_that_left_its_subtree_is_refused() -> None:
-    found = {b"ab/x.py": Signature(1, 1, 1, 1, 0o100644)}
-    with pytest.raises(ValueError, match="is not below"):
-        splice({}, found, b"a")
 
 
 def test_a_path_is_not_within_a_directory_whose_name_it_merely_begins_with() -> None:

@@ -33,6 +33,7 @@ class Notes:
     def __init__(self, root: Path) -> None:
         self.root = bytes(root)
         self.reads = 0
+        self.looks = 0
         self.surroundings = False
         self.kept: Collection[bytes] = ()
         self.faults = ()
@@ -42,6 +43,7 @@ class Notes:
         return ScanScope(self.root)
 
     def surroundings_changed(self) -> bool:
+        self.looks += 1
         changed, self.surroundings = self.surroundings, False
         return changed
 
@@ -168,12 +170,13 @@ async def test_a_file_that_a_hint_named_is_young_too(scene: Scene) -> None:
 async def test_a_new_folder_is_looked_at_once_more(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake_module, "_FOLLOW_UP_SECONDS", 0.05)
     async with running(scene):
+        looks = scene.notes.looks
         (scene.root / "new").mkdir()
         scene.hint("new")
-        await scene.until(lambda: scene.inbox.take() == frozenset())
-        await anyio.sleep(0.02)
+        await scene.until(lambda: scene.notes.looks > looks)
         (scene.root / "new" / "late.py").write_text("")
-        await scene.queued("new/late.py")
+        with anyio.fail_after(5):
+            await scene.queued("new/late.py")
 
 
 async def test_a_neighbour_that_no_scan_shows_has_the_configurations_read_anew(scene: Scene) -> None:
