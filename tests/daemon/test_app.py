@@ -15,6 +15,7 @@ from konivrer_watch.cli.places import find_place, find_socket, find_state, read_
 from konivrer_watch.core.errors import LeaseHeldError, UsageFault
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import Event, State, Status
+from konivrer_watch.daemon import upkeep
 from konivrer_watch.daemon.app import Ended, Watch, watch
 from konivrer_watch.daemon.recorder import Judgement
 
@@ -199,3 +200,27 @@ async def test_a_second_watcher_of_a_root_is_refused_and_told_of_the_first(tree:
     async with watching(tree) as seen:
         with pytest.raises(LeaseHeldError, match=f"process {os.getpid()}"):
             await watch(seen.request(), seen.hear)
+
+
+async def test_a_state_folder_that_went_ends_the_watch_so_that_it_begins_anew(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "_SECONDS", 0.05)
+    async with anyio.create_task_group() as group:
+        seen = Watching(tree)
+        group.start_soon(seen.run)
+        await seen.until(lambda: seen.status.as_of is not None)
+        shutil.rmtree(seen.request().folders.shared)
+        await seen.until(lambda: seen.ended is Ended.STATE_LOST)
+
+
+async def test_settings_that_lie_above_the_root_are_noticed_too(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "_SECONDS", 0.05)
+    async with anyio.create_task_group() as group:
+        seen = Watching(tree)
+        group.start_soon(seen.run)
+        await seen.until(lambda: seen.status.as_of is not None)
+        seen.settings = lambda: msgspec.structs.replace(SETTINGS, max_file_kb=1)
+        await seen.until(lambda: seen.ended is Ended.SETTINGS)
