@@ -8,6 +8,7 @@ if [ -e "$stamp" ] && [ "$stamp" -nt "$lock" ] && [ "$stamp" -nt pyproject.toml 
 python=${PYTHON:-python3}
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
   { echo "konivrer-watch needs Python 3.11 or newer; $python is older. Set PYTHON to a newer one." >&2; exit 2; }
+echo "setting up .venv …" >&2
 if command -v uv >/dev/null; then
   [ -x .venv/bin/python ] || uv venv --quiet --python "$python" .venv
   uv pip install --quiet --python .venv/bin/python --require-hashes -r "$lock"

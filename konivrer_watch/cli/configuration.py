@@ -17,6 +17,16 @@ PREFIX = "KONIVRER_WATCH_"
 NOT_SETTINGS = frozenset({"KONIVRER_WATCH_STATE_DIR"})
 """Variables with our prefix that other parts of the command line read."""
 
+NO_EFFECT_YET = frozenset(
+    {
+        *("check_interval", "resource_check_interval", "heal_interval"),
+        *("fix", "fix_min_age", "fix_quiet"),
+        *("pull", "hook.new_only", "verify"),
+        *("cpu_quota", "log_max_mb", "log_keep"),
+    }
+)
+"""Keys of parts that are still to come."""
+
 MAX_BYTES = 1 << 20
 _TOOL = "konivrer-watch"
 _END = re.compile(r"\(at end of document\)$")
@@ -57,13 +67,16 @@ def render_config(resolved: Resolved, style: Literal["text", "json"], root: Path
         return msgspec.json.format(msgspec.json.encode(shown), indent=2).decode()
     values["memory_max"] = size_text(resolved.settings.memory_max)
     rows = [
-        (key, "none" if value is None else msgspec.json.encode(value).decode(), resolved.origins[key])
+        (
+            f"{key}*" if key in NO_EFFECT_YET else key,
+            "none" if value is None else msgspec.json.encode(value).decode(),
+            resolved.origins[key],
+        )
         for key, value in values.items()
     ]
     first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
-    return "\n".join(
-        escape(f"{key:{first}}  {value:{min(second, 40)}}  {origin}") for key, value, origin in rows
-    )
+    lines = [escape(f"{key:{first}}  {value:{min(second, 40)}}  {origin}") for key, value, origin in rows]
+    return "\n".join([*lines, "* has no effect yet"])
 
 
 def _file_layers(root: Path) -> tuple[Layer, ...]:

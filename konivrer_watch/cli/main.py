@@ -70,8 +70,19 @@ class _Program(click.Group):
         return command if isinstance(command, click.Command) else None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        own = {"--help", "-h", "--version", *_MODULES}
-        return super().parse_args(ctx, args if args and args[0] in own else ["watch", *args])
+        if args and args[0] in {"--help", "-h", "--version", *_MODULES}:
+            return super().parse_args(ctx, args)
+        if args and _is_mistyped(args[0]):
+            commands = ", ".join(_MODULES)
+            raise click.UsageError(
+                f"{escape(args[0])}: there is no such command or folder; commands: {commands}", ctx
+            )
+        return super().parse_args(ctx, ["watch", *args])
+
+
+def _is_mistyped(word: str) -> bool:
+    """Whether a word that is no command looks like one rather than like a folder."""
+    return word[:1] not in ("", "-") and "/" not in word and not os.path.lexists(word)
 
 
 @click.group(

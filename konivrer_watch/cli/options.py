@@ -11,11 +11,18 @@ from typing import TypeVar
 import click
 
 from konivrer_watch.cli.configuration import read_layers
-from konivrer_watch.core.errors import StopError
+from konivrer_watch.core.errors import StopError, UsageFault
 from konivrer_watch.core.model import Pass
 from konivrer_watch.core.settings import Resolved, resolve
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
+
+_OPTIONS = {
+    "passes": "--pass",
+    "source": "--source",
+    "resource_threshold": "--threshold",
+    "fail_on": "--fail-on",
+}
 
 passes_option = click.option(
     "--pass",
@@ -43,8 +50,20 @@ def environment() -> Mapping[str, str]:
 
 
 def resolve_settings(root: Path, options: Mapping[str, object]) -> Resolved:
-    """Return the settings of a root with options on top; ``UsageFault`` names every fault there is."""
-    return resolve(read_layers(root, environment(), options))
+    """Return the settings of a root with options on top; ``UsageFault`` names every fault there is, as it was typed."""
+    try:
+        return resolve(read_layers(root, environment(), options))
+    except UsageFault as error:
+        lines = [_as_typed(line) for line in str(error).split("\n")]
+        raise UsageFault("\n".join(lines)) from error
+
+
+def _as_typed(fault: str) -> str:
+    """A fault of an option under the name that was typed, not under that of its setting."""
+    for key, option in _OPTIONS.items():
+        if fault.startswith(f"options: {key}: "):
+            return option + fault.removeprefix(f"options: {key}")
+    return fault
 
 
 def hush_event_loop() -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 import click
@@ -9,11 +10,16 @@ import click
 _PATIENCE_SECONDS = 0.5
 
 
-class ProgressBar:
-    """Shows how many of how many files are done, once half a second has passed."""
+def _draw(text: str) -> None:
+    click.echo(text, nl=False, err=True)
 
-    def __init__(self, *, shown: bool) -> None:
+
+class ProgressBar:
+    """Shows how many of how many files are done, once half a second has passed. ``draw`` writes to the terminal."""
+
+    def __init__(self, *, shown: bool, draw: Callable[[str], None] = _draw) -> None:
         self._shown = shown
+        self._draw = draw
         self._started = time.monotonic()
         self._drawn = False
 
@@ -23,8 +29,13 @@ class ProgressBar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the bar away, until the next update."""
         if self._drawn:
-            click.echo("\r\x1b[K", nl=False, err=True)
+            self._draw("\r\x1b[K")
+            self._drawn = False
 
     def update(self, done: int, total: int) -> None:
         """Draw the bar anew."""
@@ -35,5 +46,5 @@ class ProgressBar:
         bar = "#" * filled + "-" * (width - filled)
         # A line that wraps could not be taken back.
         room = max(shutil.get_terminal_size().columns - 1, 0)
-        click.echo("\r" + f"[{bar}] {done:,} of {total:,} files"[:room], nl=False, err=True)
+        self._draw("\r" + f"[{bar}] {done:,} of {total:,} files"[:room])
         self._drawn = True

@@ -1,116 +1,184 @@
 """What the watcher says while it runs: events in, lines out, and never waiting for who reads them."""
 
-import os
-import queue
-import signal
-import threading
-from contextlib import suppress
+import sys
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
 from konivrer_watch import __version__
-from konivrer_watch.core.model import Pass, Trigger
+from konivrer_watch.cli.occasion import Occasion
+from konivrer_watch.cli.progress import ProgressBar
+from konivrer_watch.cli.verdicts import troubles_of, verdict_line
+from konivrer_watch.cli.writer import Writer
+from konivrer_watch.core.model import Skip
 from konivrer_watch.core.status import (
     ChangesSeen,
     Event,
     Fault,
     FilesJudged,
-    FilesRemoved,
     QueueDrained,
     State,
     Status,
     StoresChecked,
+    SweepFinished,
 )
 from konivrer_watch.daemon.describe import told_once
 from konivrer_watch.daemon.recorder import Judgement
-from konivrer_watch.report.events import (
-    ChangeLine,
-    StateLine,
-    VerdictLine,
-    event_json,
-    event_text,
-    verdicts_text,
-)
-from konivrer_watch.report.text import count, duration, escape, path_text, problem_lines
+from konivrer_watch.report.batch import occasion_text, verdicts_text
+from konivrer_watch.report.events import ChangeLine, StateLine, clock_text, event_json, event_text
+from konivrer_watch.report.summary import skip_lines, summary_text
+from konivrer_watch.report.text import count, escape, path_text, problem_lines
 
-# Lines that wait for a reader; one that has stopped reading must not stop the watch.
-_BACKLOG = 10_000
-_LAST_WORDS_SECONDS = 0.5
-_PROBLEMS_SHOWN = 10
+# A first check of fewer files is over before anybody wonders.
+_WORTH_ANNOUNCING = 200
 
 
 class Voice:
-    """Turns events into lines on the file descriptor ``sink``. A thread of its own writes them.
+    """Turns events into lines on the file descriptor ``sink``, and the first check into a progress bar if wanted.
 
-    ``fault`` is why nothing more can be written, where that is so.
+    ``see_all`` is the command that lists every finding.
     """
 
-    def __init__(self, sink: int, *, as_json: bool, color: bool) -> None:
-        self.fault: OSError | None = None
-        self._sink = sink
+    def __init__(
+        self,
+        sink: int,
+        *,
+        as_json: bool,
+        color: bool,
+        bar: bool = False,
+        see_all: str = "konivrer-watch status --findings",
+    ) -> None:
+        self._writer = Writer(sink, self._lost_text)
         self._as_json = as_json
         self._color = color
+        self._with_bar = bar
+        self._see_all = see_all
         self._zone = datetime.now().astimezone().tzinfo or UTC
-        self._lines: queue.Queue[bytes | None] = queue.Queue(_BACKLOG)
-        self._lost = 0
         self._state: State | None = None
         self._faults: frozenset[Fault] = frozenset()
         self._greeting = ""
-        self._begun = datetime.now(UTC)
-        self._first_check_done = False
         self._root = b""
-        self._thread = threading.Thread(target=self._write, daemon=True, name="voice")
+        self._restart()
+
+    @property
+    def fault(self) -> OSError | None:
+        """Why nothing more can be written, where that is so."""
+        return self._writer.fault
 
     def __enter__(self) -> "Voice":
-        self._thread.start()
+        self._writer.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(queue.Full):
-            self._lines.put_nowait(None)
-            self._thread.join(_LAST_WORDS_SECONDS)
+        self._bar.clear()
+        self._writer.stop()
 
-    def begin(self, root: Path) -> None:
-        """Say with the next event, when the folder is known to be ours to watch, what is watched."""
-        self._begun = datetime.now(UTC)
+    def begin(self, root: Path, why: str = "") -> None:
+        """Say with the next event, when the folder is known to be ours to watch, what is watched, and why anew."""
         self._root = bytes(root)
-        self._state = None
-        self._first_check_done = False
-        if not self._as_json:
-            shown = escape(path_text(bytes(root)))
-            self._greeting = f"konivrer-watch {__version__}: {shown}; Ctrl-C ends it"
+        self._bar.clear()
+        self._restart()
+        reason = f"{why}; it begins anew: " if why else ""
+        if self._as_json:
+            self._greeting = why
+        else:
+            self._greeting = (
+                f"konivrer-watch {__version__}: {reason}{escape(path_text(self._root))}; Ctrl-C ends it"
+            )
 
     def hear(self, event: Event, judgements: tuple[Judgement, ...], status: Status) -> None:
         """Say what is worth saying of an event."""
         at = _now()
-        if self._greeting:
-            self._say(self._greeting)
-            self._greeting = ""
+        self._greet(status, at)
         if self._as_json:
-            self._hear_as_json(event, judgements, at)
-        elif self._first_check_done and isinstance(event, FilesJudged | FilesRemoved):
-            told = [_verdict(each, at) for each in judgements if _is_news(each)]
-            if told:
-                self._say(verdicts_text(told, color=self._color, zone=self._zone))
+            self._hear_as_json(event, judgements, status, at)
+        elif self._first_check_done:
+            self._hear_later(event, judgements, status, at)
+        else:
+            self._hear_first(event)
         self._tell_state(status, at)
         self._tell_faults(status, at)
         if isinstance(event, StoresChecked):
             for fault in event.faults:
                 self._tell(StateLine(at, status.state, fault))
         if isinstance(event, QueueDrained) and not self._first_check_done:
-            self._first_check_done = True
-            if not self._as_json:
-                self._say(self._summary(status, at))
+            self._end_first_check(status)
 
-    def _hear_as_json(self, event: Event, judgements: tuple[Judgement, ...], at: str) -> None:
+    def _restart(self) -> None:
+        self._begun = time.monotonic()
+        self._state = None
+        self._first_check_done = False
+        self._occasion = Occasion()
+        self._skips: frozenset[Skip] = frozenset()
+        self._done = self._total = 0
+        self._bar = ProgressBar(shown=self._with_bar, draw=self._draw)
+
+    def _greet(self, status: Status, at: str) -> None:
+        greeting, self._greeting = self._greeting, ""
+        if greeting and self._as_json:
+            self._tell(StateLine(at, status.state, greeting))
+        elif greeting:
+            self._say(greeting)
+
+    def _hear_first(self, event: Event) -> None:
+        if isinstance(event, ChangesSeen):
+            self._total += len(event.changes)
+            if len(event.changes) > _WORTH_ANNOUNCING:
+                self._say(f"checking {count(len(event.changes), 'file')} …")
+        elif isinstance(event, FilesJudged):
+            self._done = min(self._done + len(event.outcomes), self._total)
+            self._bar.update(self._done, self._total)
+
+    def _end_first_check(self, status: Status) -> None:
+        self._first_check_done = True
+        self._skips = frozenset(status.skipped)
+        self._occasion.know(status.problems)
+        if self._as_json:
+            return
+        took = round((time.monotonic() - self._begun) * 1000)
+        troubles = told_once(self._root, status.problems)
+        self._say(summary_text(status, troubles, took, self._see_all, color=self._color))
+
+    def _hear_later(self, event: Event, judgements: Sequence[Judgement], status: Status, at: str) -> None:
+        now = time.monotonic()
+        if isinstance(event, ChangesSeen):
+            self._occasion.note_changes(event.changes, now)
+        if isinstance(event, SweepFinished):
+            self._tell_skips(status, at)
+        near = self._occasion.sort(judgements, now)
+        if near:
+            verdicts = [verdict_line(each, at, status.skipped) for each in near]
+            troubles = troubles_of(self._root, verdicts)
+            self._say(verdicts_text(verdicts, troubles, color=self._color, zone=self._zone))
+        if isinstance(event, QueueDrained) or self._occasion.is_over(now):
+            why, collected = self._occasion.take()
+            if collected:
+                verdicts = [verdict_line(each, at, status.skipped) for each in collected]
+                troubles = troubles_of(self._root, verdicts)
+                self._say(occasion_text(why, verdicts, troubles, color=self._color, zone=self._zone))
+
+    def _hear_as_json(self, event: Event, judgements: Sequence[Judgement], status: Status, at: str) -> None:
         if isinstance(event, ChangesSeen) and self._first_check_done:
             for change in event.changes:
                 self._put(event_json(ChangeLine(at, change.path, change.kind)))
+        if isinstance(event, SweepFinished) and self._first_check_done:
+            self._tell_skips(status, at)
         for judgement in judgements:
-            self._put(event_json(_verdict(judgement, at)))
+            self._put(event_json(verdict_line(judgement, at, status.skipped)))
+
+    def _tell_skips(self, status: Status, at: str) -> None:
+        """Say what cannot be looked at any more."""
+        skips = frozenset(status.skipped)
+        for line in skip_lines(skips - self._skips):
+            if self._as_json:
+                self._tell(StateLine(at, status.state, line))
+            else:
+                self._say(f"{clock_text(at, self._zone)}  {line}")
+        self._skips = skips
 
     def _tell_state(self, status: Status, at: str) -> None:
         state = status.state
@@ -118,9 +186,8 @@ class Voice:
             return
         ordinary = {None, State.STARTING, State.CHECKING, State.WATCHING}
         reason = status.paused.reason if status.paused is not None else status.degraded
-        line = StateLine(at, state, reason)
         if self._as_json or state not in ordinary or self._state not in ordinary:
-            self._tell(line)
+            self._tell(StateLine(at, state, reason))
         self._state = state
 
     def _tell(self, line: StateLine) -> None:
@@ -139,81 +206,27 @@ class Voice:
             if self._as_json:
                 self._put(event_json(StateLine(at, status.state, fault.problem.message)))
             else:
-                lines = problem_lines([fault.path], fault.pass_, fault.problem, color=self._color)
-                self._say("\n".join(lines))
+                passes = [fault.pass_] if fault.pass_ else []
+                self._say("\n".join(problem_lines([fault.path], passes, fault.problem, color=self._color)))
         if not faults:
-            line = StateLine(at, status.state, "the configurations are valid again")
-            self._tell(line)
-
-    def _summary(self, status: Status, at: str) -> str:
-        took = duration(round((datetime.now(UTC) - self._begun).total_seconds() * 1000))
-        levels = ", ".join([count(number, level) for level, number in status.count().items()])
-        lines = [f"checked {count(len(status.files), 'file')} in {took}: {levels}; watching"]
-        problems = told_once(self._root, status.problems)
-        for path, pass_, problem in problems[:_PROBLEMS_SHOWN]:
-            lines += problem_lines([path], pass_, problem, color=self._color)
-        if len(problems) > _PROBLEMS_SHOWN:
-            lines.append(f"and {count(len(problems) - _PROBLEMS_SHOWN, 'more problem')}")
-        lines += [f"skipped {escape(path_text(skip.path))}: {escape(skip.reason)}" for skip in status.skipped]
-        return "\n".join(lines)
+            self._tell(StateLine(at, status.state, "the configurations are valid again"))
 
     def _say(self, text: str) -> None:
+        self._bar.clear()
         self._put(text.encode("utf-8", "backslashreplace"))
 
-    def _put(self, line: bytes) -> None:
-        try:
-            if self._lost:
-                self._lines.put_nowait(self._lost_line())
-                self._lost = 0
-            self._lines.put_nowait(line)
-        except queue.Full:
-            self._lost += 1
+    def _put(self, text: bytes) -> None:
+        self._writer.put_nowait(text + b"\n")
 
-    def _lost_line(self) -> bytes:
-        note = f"{count(self._lost, 'line')} lost: nobody read them in time"
+    def _draw(self, text: str) -> None:
+        self._writer.draw_nowait(sys.stderr.fileno(), text.encode())
+
+    def _lost_text(self, lost: int) -> bytes:
+        note = f"{count(lost, 'line')} lost: nobody read them in time"
         if self._as_json:
-            return event_json(StateLine(_now(), self._state or State.STARTING, note))
-        return f"({note})".encode()
-
-    def _write(self) -> None:
-        # Unbuffered: a buffer whose reader has stopped would hold up the end of the process.
-        try:
-            while (line := self._lines.get()) is not None:
-                left = memoryview(line + b"\n")
-                while left:
-                    left = left[os.write(self._sink, left) :]
-        except OSError as error:
-            # There is nobody left to watch for.
-            self.fault = error
-            os.kill(os.getpid(), signal.SIGTERM)
+            return event_json(StateLine(_now(), self._state or State.STARTING, note)) + b"\n"
+        return f"({note})\n".encode()
 
 
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _is_news(judgement: Judgement) -> bool:
-    """Whether a person wants to hear of it: what they saved, always; of all else, what differs."""
-    saved = judgement.outcome is not None and judgement.outcome.trigger is Trigger.SAVE
-    return saved or bool(judgement.news.appeared or judgement.news.gone)
-
-
-def _verdict(judgement: Judgement, at: str) -> VerdictLine:
-    outcome = judgement.outcome
-    if outcome is None:
-        gone = judgement.news.gone
-        return VerdictLine(at, judgement.path, (), True, (), (), gone, "removed", 0)
-    verdicts = outcome.verdicts
-    problems = [(pass_, verdict.problem) for pass_, verdict in verdicts.items() if verdict.problem]
-    return VerdictLine(
-        at=at,
-        path=judgement.path,
-        passes=tuple([pass_ for pass_ in Pass if pass_ in verdicts]),
-        complete=not problems,
-        findings=[finding for verdict in verdicts.values() for finding in verdict.findings],
-        appeared=judgement.news.appeared,
-        gone=judgement.news.gone,
-        trigger=outcome.trigger,
-        latency_ms=outcome.latency_ms,
-        problems=problems,
-    )

@@ -1,5 +1,6 @@
 """``konivrer-watch [PATH]``: watch in the foreground."""
 
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,6 +36,11 @@ Exit codes:
   130  ended by Ctrl-C
 """
 
+_ANEW = {
+    Ended.SETTINGS: "the settings changed",
+    Ended.STATE_LOST: "the state folder was removed",
+}
+
 
 @click.command("watch", epilog=_EPILOG, short_help="Watch PATH in the foreground (also without its name).")
 @click.argument("path", default=".")
@@ -57,12 +63,17 @@ def command(
     settings = _settings(root, options)
     hush_event_loop()
     sys.stdout.flush()
-    with Voice(sys.stdout.fileno(), as_json=style == "json", color=colored) as voice:
-        while True:
-            voice.begin(root)
-            ended = anyio.run(watch, _request(root, settings, options), voice.hear)
-            if ended is not Ended.SETTINGS:
-                break
+    voice = Voice(
+        sys.stdout.fileno(),
+        as_json=style == "json",
+        color=colored,
+        bar=not plain and style == "text" and sys.stderr.isatty(),
+        see_all="konivrer-watch status --findings" + ("" if path == "." else f" {shlex.quote(path)}"),
+    )
+    with voice:
+        voice.begin(root)
+        while (ended := anyio.run(watch, _request(root, settings, options), voice.hear)) in _ANEW:
+            voice.begin(root, _ANEW[ended])
             settings = _settings(root, options)
     if voice.fault is not None and not isinstance(voice.fault, BrokenPipeError):
         raise StopError(f"standard output cannot be written: {voice.fault.strerror}; the watch has ended")

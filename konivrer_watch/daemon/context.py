@@ -5,12 +5,14 @@ import sys
 from collections.abc import Iterable
 from functools import cache
 from hashlib import sha256
+from pathlib import Path
 
 import msgspec
 
-from konivrer_watch import __version__
+from konivrer_watch import __version__, passes
 from konivrer_watch.core.fingerprint import verdict_key
 from konivrer_watch.core.model import FileRecord, Pass, Problem, ProblemKind, Signature
+from konivrer_watch.core.relevance import steers
 from konivrer_watch.core.status import Fault
 from konivrer_watch.daemon.linter import Linter
 from konivrer_watch.passes.lint.config import LintConfigurations, LintProfile
@@ -19,16 +21,31 @@ from konivrer_watch.passes.security.profile import CONFIG_NAMES, SecurityProfile
 from konivrer_watch.system.files import list_directory, read_optional, stat_file
 from konivrer_watch.system.ruff import Members
 
-_OURS = f"konivrer-watch {__version__} ".encode()
-_PYTHON = _OURS + sys.version.encode()
 _OPTIMIZED = (b".py", b".pyw")
 
 
 class Engines(msgspec.Struct, frozen=True):
-    """What judges beside ruff: names and versions, as they enter each verdict's key."""
+    """What judges beside ruff: names, versions and digests, as they enter each verdict's key.
 
+    ``ours`` is this program's part in every verdict.
+    """
+
+    ours: bytes
     optimize: bytes
     security: bytes
+
+    @property
+    def python(self) -> bytes:
+        """What every verdict depends on that comes of a syntax tree."""
+        return self.ours + sys.version.encode()
+
+
+def own_engines() -> bytes:
+    """Return this program's version and a digest of the sources that its verdicts and records come of. Blocking."""
+    folder = Path(passes.__path__[0])
+    sources = sorted(folder.rglob("*.py"))
+    parts = [(source.relative_to(folder).as_posix(), source.read_bytes()) for source in sources]
+    return f"konivrer-watch {__version__} ".encode() + sha256(msgspec.msgpack.encode(parts)).digest()
 
 
 class ConfigurationReader:
@@ -36,8 +53,6 @@ class ConfigurationReader:
 
     def __init__(self) -> None:
         self._read: dict[bytes, tuple[Signature | None, bytes | None]] = {}
-        self.names_files = False
-        """Whether one says which files ruff judges."""
 
     def read(self, path: bytes) -> bytes | None:
         """Return a file's bytes, ``None`` where there is no such file."""
@@ -45,8 +60,6 @@ class ConfigurationReader:
         signature = stat_file(b"/", path)
         data = None if signature is None else read_optional(path)
         self._read[path] = signature, _digest(data)
-        if data is not None and (b"include" in data or b"extension" in data) and b"ruff" in path + data:
-            self.names_files = True
         return data
 
     def is_as_read(self, path: bytes) -> bool:
@@ -57,6 +70,31 @@ class ConfigurationReader:
         if stat_file(b"/", path) != signature:
             return False
         return signature is None or _digest(read_optional(path)) == digest
+
+    def unseen(self, root: bytes, files: frozenset[bytes]) -> dict[bytes, Signature | None]:
+        """Return the paths that were asked for and whose change no scan shows, with what was there.
+
+        A scan that found ``files`` shows what has a name that steers and lies in a folder with files, unless it is
+        ignored or a link out of the root: then it is there, and no file of the scan.
+        """
+        prefix = root.rstrip(b"/") + b"/"
+        folders = {b""}
+        for folder in set(map(os.path.dirname, files)):
+            while folder not in folders:
+                folders.add(folder)
+                folder = os.path.dirname(folder)
+
+        def is_seen(path: bytes, there: bool) -> bool:
+            inside = path.removeprefix(prefix)
+            folder, name = os.path.split(inside)
+            shown = path.startswith(prefix) and folder in folders and steers(name)
+            return shown and (not there or inside in files)
+
+        return {
+            path: signature
+            for path, (signature, _) in self._read.items()
+            if not is_seen(path, signature is not None)
+        }
 
 
 class Context:
@@ -120,13 +158,14 @@ class Context:
             case Pass.LINT:
                 configuration = self.lint_profile(path).digest
                 around = self._around(path, record, self._neighbourhoods)
-                engine = _OURS + self.linter.version.encode()
+                engine = self._engines.ours + self.linter.version.encode()
                 return verdict_key(pass_, engine, configuration, path, executable, record.digest, around)
             case Pass.OPTIMIZE:
-                return verdict_key(pass_, _PYTHON, self._engines.optimize, b"", False, record.digest, b"")
+                engine, rules = self._engines.python, self._engines.optimize
+                return verdict_key(pass_, engine, rules, b"", False, record.digest, b"")
             case Pass.SECURITY:
                 profile_digest = self._security_digest
-                engine = _PYTHON + self._engines.security
+                engine = self._engines.python + self._engines.security
                 return verdict_key(pass_, engine, profile_digest, path, False, record.digest, b"")
 
     def _around(self, path: bytes, record: FileRecord, neighbourhoods: Neighbourhoods) -> bytes:
@@ -154,11 +193,13 @@ def _digest(data: bytes | None) -> bytes | None:
     return None if data is None else sha256(data).digest()
 
 
-def read_security(root: bytes, pack: bytes) -> tuple[SecurityProfile | None, tuple[Fault, ...]]:
+def read_security(
+    root: bytes, pack: bytes, reader: ConfigurationReader
+) -> tuple[SecurityProfile | None, tuple[Fault, ...]]:
     """Read bandit's configuration of the repository; what is wrong with it is a fault of that file."""
-    files = _read_named(root, CONFIG_NAMES)
+    files = _read_named(root, CONFIG_NAMES, reader)
     try:
-        files |= _read_named(root, also_reads(files))
+        files |= _read_named(root, also_reads(files), reader)
         profile = load_profile(files, pack, lambda path: os.path.isdir(os.path.join(root, os.fsencode(path))))
     except ValueError as error:
         name = str(error).partition(":")[0]
@@ -168,12 +209,12 @@ def read_security(root: bytes, pack: bytes) -> tuple[SecurityProfile | None, tup
     return profile, ()
 
 
-def _read_named(root: bytes, names: Iterable[str]) -> dict[str, bytes]:
+def _read_named(root: bytes, names: Iterable[str], reader: ConfigurationReader) -> dict[str, bytes]:
     """Read those of the files that exist; one that a link or ``..`` leads out of the root does not."""
     paths = {name: os.path.join(root, os.fsencode(name)) for name in names}
     inside = os.path.realpath(root).rstrip(b"/") + b"/"
     return {
         name: data
         for name, path in paths.items()
-        if os.path.realpath(path).startswith(inside) and (data := read_optional(path)) is not None
+        if os.path.realpath(path).startswith(inside) and (data := reader.read(path)) is not None
     }

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 import anyio
@@ -12,11 +13,12 @@ from konivrer_watch.core.errors import EngineMissingError, JobError, UsageFault
 from konivrer_watch.core.model import Pass, Problem, ProblemKind, Signature
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import Fault
-from konivrer_watch.daemon.context import ConfigurationReader, Context, Engines, read_security
+from konivrer_watch.daemon.context import ConfigurationReader, Context, Engines, own_engines, read_security
 from konivrer_watch.daemon.frames import WorkerSetup, encode
 from konivrer_watch.daemon.hints import blamed
 from konivrer_watch.daemon.linter import Linter, find_linter, locate
 from konivrer_watch.passes.lint.config import LintConfigurations
+from konivrer_watch.passes.lint.neighbourhood import source_folders
 from konivrer_watch.passes.optimize.engine import OptimizeEngine, OptimizeSettings
 from konivrer_watch.passes.security.profile import SecurityProfile, engine_fingerprint
 from konivrer_watch.system.files import list_directory, stat_file
@@ -84,8 +86,8 @@ class Contexts:
     def surroundings_changed(self) -> bool:
         """Tell whether something changed that no scan of the tree shows. Blocking.
 
-        It is a configuration outside the tree, a module or folder beside the sources that git ignores and ruff does
-        not, or ruff itself.
+        It is a configuration outside the tree or under a name of the user's choice, a module or folder beside the
+        sources that git ignores and ruff does not, or ruff itself.
         """
         return (
             any(stat_file(b"/", path) != known for path, known in self._outside.items())
@@ -146,11 +148,13 @@ class Contexts:
         # ruff lists its files in a process of its own, while this one looks for itself.
         async with anyio.create_task_group() as group:
             group.start_soon(self._ask_ruff, known, asked)
-            folders = {os.path.dirname(path) for path in await find_files()}
-            lint, reader = await anyio.to_thread.run_sync(self._read_lint, folders)
+            files = frozenset(await find_files())
+            reader = ConfigurationReader()
+            lint = await anyio.to_thread.run_sync(self._read_lint, files, reader)
             security, faults = await anyio.to_thread.run_sync(
-                read_security, self._place.root, self._packs.security
+                read_security, self._place.root, self._packs.security, reader
             )
+        self._outside = reader.unseen(self._place.root, files)
         linter, members, lint_faults = asked[0]
         self.current = Context(
             self._place.root,
@@ -199,27 +203,23 @@ class Contexts:
         chosen = OptimizeSettings(optimize.select, optimize.ignore, optimize.opt_in)
         return encode(WorkerSetup(self._packs.optimize, chosen, security, self._settings.memory_max // 4))
 
-    def _read_lint(self, directories: Iterable[bytes]) -> tuple[LintConfigurations, ConfigurationReader]:
-        root = self._place.root
-        reader = ConfigurationReader()
+    def _read_lint(self, files: Iterable[bytes], reader: ConfigurationReader) -> LintConfigurations:
         lint = LintConfigurations(
-            root,
+            self._place.root,
             reader.read,
             self._place.user_files,
             pack=self._packs.lint,
             environment=self._place.environment,
         )
-        looked: set[bytes] = set()
-        sources: set[bytes] = set()
-        for directory in directories:
-            profile = lint.of(directory)
-            looked.update(profile.files)
-            sources.update(profile.src)
-        self._wide = reader.names_files
-        prefix = root.rstrip(b"/") + b"/"
-        self._outside = {path: stat_file(b"/", path) for path in looked if not path.startswith(prefix)}
-        self._sources = {folder: list_directory(folder) for folder in sources}
-        return lint, reader
+        # The root's own holds for files too that only it makes count.
+        profiles = [lint.of(folder) for folder in {b"", *map(os.path.dirname, files)}]
+        self._wide = any(profile.names_files for profile in profiles)
+        listing = cache(list_directory)
+        patterns = {profile.src for profile in profiles}
+        self._sources = {
+            folder: listing(folder) for src in patterns for folder in source_folders(src, listing)
+        }
+        return lint
 
 
 def read_engines(packs: Packs, settings: Settings) -> Engines:
@@ -234,4 +234,4 @@ def read_engines(packs: Packs, settings: Settings) -> Engines:
         ).digest
     except ValueError as error:
         raise UsageFault(str(error)) from error
-    return Engines(optimize, engine_fingerprint())
+    return Engines(own_engines(), optimize, engine_fingerprint())

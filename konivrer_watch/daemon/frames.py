@@ -8,12 +8,17 @@ from konivrer_watch.passes.security.profile import SecurityProfile
 
 
 class WorkerSetup(msgspec.Struct, frozen=True, tag="setup"):
-    """The configuration that holds for every job that follows."""
+    """The configuration that holds for every job that follows.
+
+    ``memory_bytes`` may be mapped beyond what an idle worker has. A job that takes more than ``cpu_seconds`` of the
+    processor ends the worker by SIGPROF: that much is the file's fault, however busy the machine is.
+    """
 
     rules: dict[str, bytes]
     optimize: OptimizeSettings
     security: SecurityProfile | None
     memory_bytes: int
+    cpu_seconds: float = 20.0
 
 
 class WorkerJob(msgspec.Struct, frozen=True, tag="job"):

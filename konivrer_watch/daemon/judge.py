@@ -1,29 +1,24 @@
 """From paths to outcomes: bytes read once, verdicts looked up by key, and only what is unknown sent to the engines."""
 
-import time
 from collections.abc import Collection, Mapping, Sequence
 
 import anyio
 import anyio.to_thread
 import msgspec
 
-from konivrer_watch.core.errors import EngineDiedError, EngineSilentError, JobError
-from konivrer_watch.core.model import FileRecord, Outcome, Pass, Problem, ProblemKind, Signature, Verdict
+from konivrer_watch.core.model import FileRecord, Outcome, Pass, ProblemKind, Signature, Verdict
 from konivrer_watch.core.settle import Settled
 from konivrer_watch.core.status import FileState
+from konivrer_watch.daemon.asking import Answers, Asker
 from konivrer_watch.daemon.context import Context
 from konivrer_watch.daemon.contexts import Contexts
-from konivrer_watch.daemon.frames import WorkerJob, decode_answer, encode
 from konivrer_watch.daemon.hints import with_exclude_line
 from konivrer_watch.daemon.sight import Reader, Seen, Sight, Unread
-from konivrer_watch.system.ruff import LintJob
 from konivrer_watch.system.store import VerdictStore
 from konivrer_watch.system.workers import Workers
 
 # Problems that are a function of the bytes alone, so that the store may remember them.
 _LASTING = frozenset({ProblemKind.UNPARSABLE, ProblemKind.QUARANTINED})
-
-_Fresh = dict[bytes, dict[Pass, Verdict]]
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -40,18 +35,20 @@ class Judged(msgspec.Struct, frozen=True):
 
 
 class Judge:
-    """Judges batches of files under the current context. ``spent`` adds up seconds of work by pass."""
+    """Judges batches of files under the current context."""
 
     def __init__(
         self, reader: Reader, store: VerdictStore | None, workers: Workers, contexts: Contexts
     ) -> None:
         self._reader = reader
         self._store = store
-        self._workers = workers
         self._contexts = contexts
-        # A file's bytes are fetched when a worker is about to be free, not when its batch begins.
-        self._in_hand = anyio.Semaphore(workers.size + 1)
-        self.spent: dict[Pass, float] = dict.fromkeys(Pass, 0.0)
+        self._asker = Asker(reader, workers)
+
+    @property
+    def spent(self) -> Mapping[Pass, float]:
+        """Seconds of work by pass so far."""
+        return self._asker.spent
 
     @property
     def records(self) -> Mapping[bytes, FileRecord]:
@@ -69,22 +66,36 @@ class Judge:
             for sight in seen.sights
         }
         asked = [sight for sight in seen.sights if unknown[sight.path]]
-        fresh = await self._run_engines(asked, unknown, context)
+        fresh = await self._asker.ask(asked, unknown, context)
         changed, moved_on = set[bytes](), set[bytes]()
         if asked:
             changed, moved_on = await anyio.to_thread.run_sync(self._keep, asked, fresh, context)
         self._reader.remember([sight for sight in seen.sights if not unknown[sight.path]], ())
-        now = anyio.current_time()
         unanswered = {path for path, verdicts in fresh.items() if len(verdicts) < len(unknown[path])}
-        undone = changed | moved_on | unanswered
+        outdated = await self._outdated(seen, context)
+        undone = changed | moved_on | unanswered | outdated
+        now = anyio.current_time()
         outcomes = [
             _outcome(sight, known, fresh.get(sight.path, {}), now)
             for sight in seen.sights
             if sight.path not in undone
         ]
-        outcomes += [_unread_outcome(each, context, now) for each in seen.unread]
+        outcomes += [_unread_outcome(each, context, now) for each in seen.unread if each.path not in outdated]
         again = seen.again + [sight.entry for sight in seen.sights if sight.path in undone]
+        again += [each.entry for each in seen.unread if each.path in outdated]
         return Judged(tuple(outcomes), tuple(again), tuple(seen.gone), bool(moved_on))
+
+    async def _outdated(self, seen: Seen, context: Context) -> set[bytes]:
+        """Return the files of which another context than this one holds by now, and says otherwise.
+
+        Nobody waits between this and the record of the outcomes, or a verdict from an old configuration would land
+        after all of the new.
+        """
+        compared, outdated = context, set[bytes]()
+        while (current := self._contexts.current) is not None and current is not compared:
+            compared = current
+            outdated = await anyio.to_thread.run_sync(_differing, seen, context, current)
+        return outdated
 
     def stale(self, files: Mapping[bytes, Signature], known: Mapping[bytes, FileState]) -> list[bytes]:
         """Return the files whose verdicts in ``known`` do not hold under the current context. Blocking."""
@@ -119,80 +130,8 @@ class Judge:
             return seen, {}
         return seen, self._store.get([key for sight in seen.sights for key in sight.keys.values()])
 
-    async def _run_engines(
-        self, sights: Sequence[Sight], unknown: Mapping[bytes, tuple[Pass, ...]], context: Context
-    ) -> _Fresh:
-        """Return what the engines say. A pass without an answer there is one whose file changed meanwhile."""
-        fresh: _Fresh = {sight.path: {} for sight in sights}
-
-        async def lint() -> None:
-            of_lint = [sight for sight in sights if Pass.LINT in unknown[sight.path]]
-            for path, verdict in (await self._lint(of_lint, context)).items():
-                fresh[path][Pass.LINT] = verdict
-
-        async def rest(sight: Sight) -> None:
-            passes = tuple([pass_ for pass_ in unknown[sight.path] if pass_ is not Pass.LINT])
-            if not passes:
-                return
-            async with self._in_hand:
-                data = sight.data
-                if data is None:
-                    data = await anyio.to_thread.run_sync(self._reader.bytes_of, sight)
-                if data is not None:
-                    fresh[sight.path] |= await self._ask(WorkerJob(sight.path, data, passes), context)
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(lint)
-            for sight in sights:
-                group.start_soon(rest, sight)
-        return fresh
-
-    async def _lint(self, sights: Sequence[Sight], context: Context) -> dict[bytes, Verdict]:
-        linter = context.linter
-        if not sights:
-            return {}
-        if linter.ruff is None:
-            return {sight.path: Verdict(problem=linter.problem) for sight in sights}
-        jobs = [LintJob(sight.path, context.lint_profile(sight.path), sight.silences) for sight in sights]
-        started = time.perf_counter()
-        try:
-            verdicts = await linter.ruff.check(context.root, jobs)
-            if any(_is_quarantined(verdict) for verdict in verdicts.values()):
-                # A file is to blame only if ruff is well without it.
-                await linter.ruff.version()
-        except JobError as error:
-            problem = Problem(ProblemKind.ENGINE, str(error), "install ruff again and save the file")
-            return {sight.path: Verdict(problem=problem) for sight in sights}
-        self.spent[Pass.LINT] += time.perf_counter() - started
-        return verdicts
-
-    async def _ask(self, job: WorkerJob, context: Context) -> dict[Pass, Verdict]:
-        try:
-            try:
-                answer = await self._workers.ask(encode(job), context.setup)
-            except EngineDiedError:
-                # Anything may have ended that worker; a file that ends a second one is to blame itself.
-                answer = await self._workers.ask(encode(job), context.setup)
-        except (EngineDiedError, EngineSilentError) as error:
-            problem = await self._blame(error, job, context)
-            return {pass_: Verdict(problem=problem) for pass_ in job.passes}
-        answered = decode_answer(answer)
-        for pass_, seconds in answered.seconds.items():
-            self.spent[pass_] += seconds
-        return answered.verdicts
-
-    async def _blame(self, error: JobError, job: WorkerJob, context: Context) -> Problem:
-        """Return the problem of a file without an answer: the file's own if a worker survives an empty one."""
-        try:
-            await self._workers.ask(encode(WorkerJob(job.path, b"", job.passes)), context.setup)
-        except (EngineDiedError, EngineSilentError) as alone:
-            hint = "install konivrer-watch again if that lasts, and save the file"
-            return Problem(ProblemKind.ENGINE, f"the engine worker {alone}, whatever it is given", hint)
-        hint = "the file is set aside until it changes"
-        return Problem(ProblemKind.QUARANTINED, f"the engine worker {error}", hint)
-
     def _keep(
-        self, sights: Sequence[Sight], fresh: _Fresh, context: Context
+        self, sights: Sequence[Sight], fresh: Answers, context: Context
     ) -> tuple[set[bytes], set[bytes]]:
         """Store what is certainly true of the bytes that were hashed, and remember files that are as they were.
 
@@ -216,12 +155,15 @@ class Judge:
         return changed, moved_on
 
 
+def _differing(seen: Seen, before: Context, now: Context) -> set[bytes]:
+    judged = {each.path for each in seen.sights if now.keys(each.path, each.record) != each.keys}
+    return judged | {
+        each.path for each in seen.unread if now.passes_for(each.path) != before.passes_for(each.path)
+    }
+
+
 def _is_lasting(verdict: Verdict) -> bool:
     return verdict.problem is None or verdict.problem.kind in _LASTING
-
-
-def _is_quarantined(verdict: Verdict) -> bool:
-    return verdict.problem is not None and verdict.problem.kind is ProblemKind.QUARANTINED
 
 
 def _outcome(

@@ -9,6 +9,7 @@ import anyio.to_thread
 import msgspec
 from msgspec import UNSET
 
+from konivrer_watch.core.model import Pass, Problem, ProblemKind
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import State
 from konivrer_watch.core.status import Status as WatchStatus
@@ -23,6 +24,8 @@ from konivrer_watch.report.text import path_text
 from konivrer_watch.system.control import Ping, Request, Status, Stop
 from konivrer_watch.system.load import LoadMeter
 
+# While there is no work, nothing is sampled; what is older says nothing of the machine as it is.
+_FRESH_SECONDS = 10.0
 _UNHEALTHY = frozenset({State.DEGRADED, State.FAILED})
 
 
@@ -30,6 +33,20 @@ def _reason(status: WatchStatus) -> str | None:
     if status.paused is not None:
         return status.paused.reason
     return status.degraded or next(iter(status.store_faults), None)
+
+
+def _rounded(percent: float | None) -> float | None:
+    return None if percent is None else round(percent, 1)
+
+
+def _unseen(status: WatchStatus) -> list[tuple[bytes, Pass | None, Problem]]:
+    """What the verdict lacks because it cannot be looked at."""
+    hint = "correct it, or exclude it; the watcher looks again by itself"
+    return [
+        (skip.path, None, Problem(ProblemKind.UNREADABLE, skip.reason, hint))
+        for skip in status.skipped
+        if not skip.complete
+    ]
 
 
 class Service:
@@ -93,7 +110,10 @@ class Service:
             load=self._load(),
             watch=WatchReport(self._source, self._intake.directories, None, status.degraded),
             memory_mb=MemoryReport(memory[0] >> 20, memory[1] >> 20),
-            problems=[problem_json(*problem) for problem in told_once(self._root, status.problems)],
+            problems=[
+                problem_json(*problem)
+                for problem in (*_unseen(status), *told_once(self._root, status.problems))
+            ],
             synced=UNSET if synced is None else synced,
             findings_list=findings_json(status.findings) if findings else UNSET,
         )
@@ -104,12 +124,12 @@ class Service:
         report = LoadReport(threshold=self._settings.resource_threshold, paused=paused is not None)
         if since is not None:
             report = msgspec.structs.replace(report, paused_s=round(anyio.current_time() - since))
-        if load is None:
+        if load is None or anyio.current_time() - load.at > _FRESH_SECONDS:
             return report
         return msgspec.structs.replace(
             report,
-            cpu_percent=load.cpu_others_percent,
-            memory_percent=load.memory_others_percent,
-            own_cpu_percent=load.own_cpu_percent,
+            cpu_percent=_rounded(load.cpu_others_percent),
+            memory_percent=_rounded(load.memory_others_percent),
+            own_cpu_percent=_rounded(load.own_cpu_percent),
             cause=load.cause,
         )

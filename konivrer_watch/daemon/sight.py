@@ -43,6 +43,11 @@ class Unread(msgspec.Struct, frozen=True):
     entry: Settled
     problem: Problem
 
+    @property
+    def path(self) -> bytes:
+        """The file's path."""
+        return self.entry.path
+
 
 class Seen(msgspec.Struct, frozen=True):
     """What came of looking: files, those that cannot be read, those written just now, and those that are gone."""
@@ -70,7 +75,7 @@ class Reader:
             record = self.records.get(entry.path)
             if signature is None:
                 seen.gone.append(entry.path)
-            elif record is not None and record.signature == signature:
+            elif record is not None and record.signature == signature and signature.size <= self._limit:
                 keys = context.keys(entry.path, record)
                 seen.sights.append(Sight(entry, signature, record, None, True, True, keys))
             else:

@@ -15,12 +15,14 @@ from konivrer_watch.daemon.contexts import Contexts, Packs, Place, read_engines
 from konivrer_watch.daemon.judge import Judge
 from konivrer_watch.daemon.sight import Reader
 from konivrer_watch.passes.lint.reading import read_report
+from konivrer_watch.system.cgroups import Cgroups
 from konivrer_watch.system.ruff import Ruff
 from konivrer_watch.system.store import RecordStore, VerdictStore
 from konivrer_watch.system.workers import open_workers
 
 _WORKER = "konivrer_watch.daemon.worker"
-_WORKER_DEADLINE_SECONDS = 30.0
+# Three times what a job may take of the processor: who is silent longer had no time to work in.
+_WORKER_DEADLINE_SECONDS = 60.0
 _LINT_DEADLINE_SECONDS = 60.0
 
 
@@ -78,12 +80,13 @@ class Workbench:
 
 
 def worker_count(settings: Settings) -> int:
-    """Return how many engine workers to run at most."""
+    """Return how many engine workers to run at most: by default one for each whole core we may use, four at most."""
     if isinstance(settings.workers, int):
         return settings.workers
-    return max(
-        1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    )
+    # As the load meter does, without its 12 ms of psutil.
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quotas = [group.quota for group in Cgroups().cpu()]
+    return max(1, int(min([4, allowed, *quotas])))
 
 
 @asynccontextmanager
@@ -96,7 +99,7 @@ async def open_workbench(
     verdicts, records, known = None, None, dict[bytes, FileRecord]()
     if memory is Memory.KEPT:
         verdicts = await anyio.to_thread.run_sync(VerdictStore, folders.shared / "verdicts.db")
-        records = await anyio.to_thread.run_sync(RecordStore, folders.own / "state.db")
+        records = await anyio.to_thread.run_sync(RecordStore, folders.own / "state.db", engines.ours)
         known = await anyio.to_thread.run_sync(records.load)
     async with open_workers(_WORKER, size, _WORKER_DEADLINE_SECONDS) as workers:
 

@@ -2,8 +2,8 @@
 
 It is started as ``python -I -m konivrer_watch.daemon.worker`` in ``/``: nothing a repository holds is importable.
 
-What runs out of memory is one pass on one file, and becomes a problem of that file; what kills the process is
-for the parent to see.
+What runs out of memory is one pass on one file, and becomes a problem of that file; what kills the process, as a
+job that takes too long does, is for the parent to see.
 """
 
 import ast
@@ -25,11 +25,12 @@ from konivrer_watch.passes.security.driver import SecurityEngine
 _PR_SET_PDEATHSIG = 1
 # Collecting after this many new objects keeps one large file's tree, not several, in memory.
 _GARBAGE = 100_000
+# Not the file's fault alone, for it depends on the settings: asked again each time, which costs a failed parse.
 _TOO_MUCH = Verdict(
     problem=Problem(
-        ProblemKind.QUARANTINED,
+        ProblemKind.ENGINE,
         "needs more memory than an engine worker may use, or nests deeper than Python parses",
-        "split the file, or exclude it",
+        "raise memory_max, split the file, or exclude it",
     )
 )
 _NOT_SET_UP = Verdict(
@@ -45,8 +46,16 @@ class _Engines:
     def __init__(self, setup: WorkerSetup) -> None:
         self._optimize = OptimizeEngine(setup.rules, setup.optimize)
         self._security = SecurityEngine(setup.security) if setup.security is not None else None
+        self._cpu_seconds = setup.cpu_seconds
 
-    def judge(self, job: WorkerJob) -> WorkerAnswer:
+    def judge(self, job: WorkerJob) -> bytes:
+        """Return the encoded answer; end the process where that takes too much of the processor."""
+        signal.setitimer(signal.ITIMER_PROF, self._cpu_seconds)
+        answer = encode_answer(self._answer(job))
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        return answer
+
+    def _answer(self, job: WorkerJob) -> WorkerAnswer:
         """Run the passes asked for on the same bytes and, where they parse, the same tree."""
         try:
             tree = _parse(job.data)
@@ -123,6 +132,8 @@ def main() -> None:
     """Answer frames until standard input ends."""
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Whoever started us may have it ignored, which programs inherit.
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     # What an engine prints must not end up between two frames.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -140,7 +151,7 @@ def main() -> None:
             continue
         if engines is None:
             break
-        answer = encode_answer(engines.judge(request))
+        answer = engines.judge(request)
         del request, body
         if gc.get_count()[0] > _GARBAGE:
             gc.collect()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, tzinfo
 import msgspec
 from msgspec import UnsetType
 
-from konivrer_watch.core.model import ChangeKind, Finding, Level, Pass, Problem
+from konivrer_watch.core.model import ChangeKind, Finding, Pass, Problem
 from konivrer_watch.report.json import (
     FindingJson,
     ProblemJson,
@@ -15,14 +15,11 @@ from konivrer_watch.report.json import (
     path_b64,
     problem_json,
 )
-from konivrer_watch.report.text import count, duration, escape, finding_text, paint, path_text, problem_lines
-from konivrer_watch.report.verdicts import in_order
+from konivrer_watch.report.text import count, duration, escape, finding_text, paint, path_text
+from konivrer_watch.report.troubles import gathered, trouble_lines
+from konivrer_watch.report.verdicts import worst_first
 
-MANY = 20
-"""A batch of more files than this is summarised."""
-
-_FINDINGS_SHOWN = 10
-_WORST_FIRST = tuple(Level)
+_FINDINGS_SHOWN = 20
 
 
 class ChangeLine(msgspec.Struct, frozen=True):
@@ -34,7 +31,10 @@ class ChangeLine(msgspec.Struct, frozen=True):
 
 
 class VerdictLine(msgspec.Struct, frozen=True):
-    """A path was judged: all that stands now, what is new and what went. No passes: the file is gone."""
+    """A path was judged: all that stands now, what is new and what went.
+
+    No passes: the file is gone (``trigger`` is ``removed``), or cannot be looked at any more (``skipped``).
+    """
 
     at: str
     path: bytes
@@ -132,7 +132,7 @@ def event_json(event: Event) -> bytes:
 
 def event_text(event: Event, *, color: bool, zone: tzinfo = UTC) -> str:
     """One event as a plain line, a verdict with indented lines below; the clock shows ``zone``'s time."""
-    clock = _clock(event.at, zone)
+    clock = clock_text(event.at, zone)
     match event:
         case ChangeLine():
             return f"{clock}  {escape(path_text(event.path))}  {event.kind}"
@@ -144,16 +144,6 @@ def event_text(event: Event, *, color: bool, zone: tzinfo = UTC) -> str:
             return f"{clock}  {_with_reason(f'pull: {event.result}', event.reason)}"
         case HealLine():
             return f"{clock}  heal: {event.found:,} found, {event.mended:,} mended"
-
-
-def verdicts_text(verdicts: Sequence[VerdictLine], *, color: bool, zone: tzinfo = UTC) -> str:
-    """Verdicts that came together: each by itself, or counts and the worst ten new findings if many.
-
-    Problems are shown either way. No verdicts give no text.
-    """
-    if len(verdicts) <= MANY:
-        return "\n".join(event_text(verdict, color=color, zone=zone) for verdict in verdicts)
-    return "\n".join(_batch_lines(verdicts, _clock(verdicts[-1].at, zone), color=color))
 
 
 def _verdict_json(verdict: VerdictLine) -> _VerdictJson:
@@ -178,14 +168,20 @@ def _verdict_json(verdict: VerdictLine) -> _VerdictJson:
 
 
 def _verdict_lines(verdict: VerdictLine, clock: str, *, color: bool) -> Iterator[str]:
-    asked = " ".join(verdict.passes) or "removed"
+    asked = " ".join(verdict.passes) or verdict.trigger
     name = paint(escape(path_text(verdict.path)), "1", color=color)
-    yield f"{clock}  {name}  {_outcome(verdict, color=color)}  ({asked}, {duration(verdict.latency_ms)})"
-    for sign, findings in (("+", verdict.appeared), ("-", verdict.gone)):
-        for finding in sorted(findings, key=lambda one: one.order):
+    took = f", {duration(verdict.latency_ms)}" if verdict.passes else ""
+    yield f"{clock}  {name}  {_outcome(verdict, color=color)}  ({escape(asked)}{took})"
+    for sign, word, findings in (("+", "new", verdict.appeared), ("-", "gone", verdict.gone)):
+        shown = findings
+        if len(findings) > _FINDINGS_SHOWN:
+            shown = [one for _, one in worst_first((b"", one) for one in findings)][:_FINDINGS_SHOWN]
+        for finding in sorted(shown, key=lambda one: one.order):
             yield f"  {sign} {finding_text(finding, color=color)}"
-    for pass_, problem in verdict.problems:
-        yield from (f"  {line}" for line in problem_lines((), pass_, problem, color=color))
+        if len(findings) > len(shown):
+            yield f"  and {len(findings) - len(shown):,} more {word}"
+    troubles = gathered((b"", pass_, problem) for pass_, problem in verdict.problems)
+    yield from trouble_lines(troubles, indent="  ", color=color)
 
 
 def _outcome(verdict: VerdictLine, *, color: bool) -> str:
@@ -199,27 +195,8 @@ def _outcome(verdict: VerdictLine, *, color: bool) -> str:
     return ", ".join(parts) or "clean"
 
 
-def _batch_lines(verdicts: Sequence[VerdictLine], clock: str, *, color: bool) -> Iterator[str]:
-    appeared = in_order((verdict.path, finding) for verdict in verdicts for finding in verdict.appeared)
-    appeared.sort(key=lambda pair: _WORST_FIRST.index(pair[1].level))
-    gone = sum(len(verdict.gone) for verdict in verdicts)
-    incomplete = sum(not verdict.complete for verdict in verdicts)
-    state = paint(f", {incomplete:,} INCOMPLETE", "31", color=color) if incomplete else ""
-    slowest = duration(max(verdict.latency_ms for verdict in verdicts))
-    yield f"{clock}  {len(verdicts):,} files{state}  {len(appeared):,} new, {gone:,} gone  ({slowest})"
-    for path, finding in appeared[:_FINDINGS_SHOWN]:
-        yield f"  + {escape(path_text(path))}:{finding_text(finding, color=color)}"
-    if len(appeared) > _FINDINGS_SHOWN:
-        yield f"  and {len(appeared) - _FINDINGS_SHOWN:,} more new"
-    paths: dict[tuple[Pass | None, Problem], list[bytes]] = {}
-    for verdict in verdicts:
-        for what in verdict.problems:
-            paths.setdefault(what, []).append(verdict.path)
-    for (pass_, problem), where in paths.items():
-        yield from (f"  {line}" for line in problem_lines(where, pass_, problem, color=color))
-
-
-def _clock(at: str, zone: tzinfo) -> str:
+def clock_text(at: str, zone: tzinfo) -> str:
+    """An ISO time as the clock of a zone shows it."""
     return datetime.fromisoformat(at).astimezone(zone).strftime("%H:%M:%S")
 
 

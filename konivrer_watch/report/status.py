@@ -20,7 +20,10 @@ class QueueReport(msgspec.Struct, frozen=True):
 
 
 class LoadReport(msgspec.Struct, frozen=True):
-    """The machine as last seen: percent used by others, percent used by us, and whether that stops work."""
+    """The machine in the last seconds: percent used by others, percent used by us, and whether that stops work.
+
+    ``None``: not measured, as there is no work that could have to wait.
+    """
 
     cpu_percent: float | None = None
     memory_percent: float | None = None
@@ -133,8 +136,7 @@ def status_text(report: StatusReport) -> str:
         f"  as of      {_as_of(report)}",
         f"  queue      {report.queue.waiting:,} waiting, {report.queue.running:,} running",
         "  findings   " + ", ".join([count(number, level) for level, number in report.findings.items()]),
-        f"  load       {_percent(report.load.cpu_percent)} CPU and {_percent(report.load.memory_percent)} memory "
-        f"used by others, {_percent(report.load.own_cpu_percent)} CPU by this service",
+        f"  load       {_load(report.load)}",
         f"  watch      {report.watch.source}{_degraded(report)}",
         f"  memory     {report.memory_mb.daemon} MB, engines {report.memory_mb.engines} MB",
     ]
@@ -166,8 +168,17 @@ def _finding(finding: FindingJson) -> str:
     return f"{finding.path}:{finding.line}:{finding.column}: {finding.code} {finding.message}"
 
 
+def _load(load: LoadReport) -> str:
+    if load.cpu_percent is None and load.memory_percent is None and load.own_cpu_percent is None:
+        return "not measured: no work"
+    return (
+        f"{_percent(load.cpu_percent)} CPU and {_percent(load.memory_percent)} memory used by others, "
+        f"{_percent(load.own_cpu_percent)} CPU by this service"
+    )
+
+
 def _percent(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.0f} %"
+    return "unknown" if value is None else f"{value:.1f} %"
 
 
 def _span(seconds: int) -> str:

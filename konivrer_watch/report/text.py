@@ -51,10 +51,12 @@ def finding_text(finding: Finding, *, color: bool) -> str:
     return f"{cell}{finding.line}:{finding.column}: {code}{name} {escape(finding.message)}{mark}"
 
 
-def problem_lines(paths: Sequence[bytes], pass_: Pass | None, problem: Problem, *, color: bool) -> list[str]:
-    """One problem of one or many files, and what to do about it."""
+def problem_lines(
+    paths: Sequence[bytes], passes: Sequence[Pass], problem: Problem, *, color: bool
+) -> list[str]:
+    """One problem of one or many files, and what to do about it; no ``passes``: it is one of all."""
     word = paint("problem", "31", color=color)
-    asker = f" ({pass_})" if pass_ else ""
+    asker = f" ({', '.join(passes)})" if passes else ""
     named = [escape(path_text(path)) for path in paths if path]
     subject = f" {named[0]}" if len(named) == 1 else f" {count(len(named), 'file')}" if named else ""
     lines = [f"{word}{subject}{asker}: {escape(problem.message)}"]
@@ -86,7 +88,10 @@ def _trouble_blocks(report: Report, *, color: bool) -> Iterator[list[str]]:
     for path, pass_, problem in sorted(report.problems, key=lambda entry: (entry[0], entry[1] or "")):
         paths.setdefault((pass_, problem), []).append(path)
     if paths:
-        grouped = (problem_lines(where, *what, color=color) for what, where in paths.items())
+        grouped = (
+            problem_lines(where, [pass_] if pass_ else [], problem, color=color)
+            for (pass_, problem), where in paths.items()
+        )
         yield [line for lines in grouped for line in lines]
 
 

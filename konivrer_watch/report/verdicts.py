@@ -58,6 +58,11 @@ def in_order(findings: Iterable[tuple[bytes, Finding]]) -> list[tuple[bytes, Fin
     return sorted(findings, key=key)
 
 
+def worst_first(findings: Iterable[tuple[bytes, Finding]]) -> list[tuple[bytes, Finding]]:
+    """Sort by level, worst first, and then as ``in_order`` does."""
+    return sorted(in_order(findings), key=lambda pair: -_SEVERITY[pair[1].level])
+
+
 def level_counts(findings: Iterable[Finding]) -> dict[Level, int]:
     """How many findings there are of each level, worst first; absent levels count 0."""
     counts = dict.fromkeys(Level, 0)

@@ -35,6 +35,7 @@ from konivrer_watch.system.control_wire import (
     read_request,
     socket_address,
 )
+from konivrer_watch.system.files import make_private
 
 __all__ = ["ControlUnavailable", "Deadlines", "Ping", "Request", "Status", "Stop", "serve"]
 
@@ -116,7 +117,7 @@ def _listening(place: Path) -> Iterator[socket.socket]:
 
 def _private_directory(directory: Path) -> None:
     """Make ``directory``, or make it ours alone: its mode guards the socket before ``chmod`` does."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(directory)
     found = directory.stat()
     if found.st_uid != os.geteuid():
         raise PermissionError(f"{directory} belongs to user {found.st_uid}, not to us")

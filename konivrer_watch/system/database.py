@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from konivrer_watch.system.files import make_private
+
 Connection = sqlite3.Connection
 _Result = TypeVar("_Result")
 # Writers hold the lock for milliseconds. Who waits longer waits for a stopped process, and the end of the program
@@ -39,6 +41,7 @@ class Database:
         self._lock = threading.Lock()
         self._set_aside: str | None = None
         self._failing: str | None = None
+        self._unwritten: str | None = None
         self._file: tuple[int, int] | None = None
         self._retry_at = 0.0
         self._connection = self._open()
@@ -46,24 +49,22 @@ class Database:
     @property
     def fault(self) -> str | None:
         """What fails now, else what was wrong when the file was opened."""
-        return self._failing or self._set_aside
+        return self._failing or self._unwritten or self._set_aside
 
     def read(self, act: Callable[[sqlite3.Connection], _Result], otherwise: _Result) -> _Result:
-        """Run ``act``; on a fault of the database, keep it in ``fault`` and return ``otherwise``."""
+        """Run ``act``; on a fault of the database, return ``otherwise``, and keep it in ``fault`` until a success."""
         with self._lock:
             return self._run(act, otherwise)
 
-    def write(self, act: Callable[[sqlite3.Connection], _Result], otherwise: _Result) -> _Result:
-        """Run ``act`` in one transaction, wholly or not at all; on a fault as ``read``."""
-
-        def transact(connection: sqlite3.Connection) -> _Result:
-            with _transaction(connection):
-                result = act(connection)
-            self._failing = None
-            return result
-
+    def mark(self, act: Callable[[sqlite3.Connection], object]) -> None:
+        """Run ``act`` in one transaction whose loss costs nothing; on a fault as ``read``."""
         with self._lock:
-            return self._run(transact, otherwise)
+            self._run(_transacted(act), None)
+
+    def write(self, act: Callable[[sqlite3.Connection], _Result], otherwise: _Result) -> _Result:
+        """Run ``act`` in one transaction, wholly or not at all; on a fault as ``read``, until a write succeeds."""
+        with self._lock:
+            return self._run(_transacted(act), otherwise, is_write=True)
 
     def close(self) -> None:
         """Write back and close; what is asked of it later finds nothing."""
@@ -71,25 +72,35 @@ class Database:
             self._retry_at = float("inf")
             self._disconnect()
 
-    def _run(self, act: Callable[[sqlite3.Connection], _Result], otherwise: _Result) -> _Result:
+    def _run(
+        self, act: Callable[[sqlite3.Connection], _Result], otherwise: _Result, *, is_write: bool = False
+    ) -> _Result:
         if self._connection is None and time.monotonic() >= self._retry_at:
             self._connection = self._open()
         if self._connection is None:
             return otherwise
         try:
-            return act(self._connection)
+            result = act(self._connection)
         except sqlite3.Error as error:
             if _is_corrupt(error):
                 self._disconnect()
                 self._connection = self._open(error)
             else:
-                self._failing = f"{self._path}: {error}; what could not be kept or found is judged afresh"
+                told = f"{self._path}: {error}; what could not be kept or found is judged afresh"
+                if is_write:
+                    self._unwritten = told
+                else:
+                    self._failing = told
             return otherwise
+        self._failing = None
+        if is_write:
+            self._unwritten = None
+        return result
 
     def _open(self, corrupt: sqlite3.Error | None = None) -> sqlite3.Connection | None:
         """Open the file, set aside before where it is ``corrupt`` or turns out to be."""
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self._path.parent)
             if corrupt is not None:
                 self._put_aside(f"is corrupt ({corrupt})")
             try:
@@ -107,6 +118,8 @@ class Database:
         return connection
 
     def _connect(self) -> sqlite3.Connection:
+        # SQLite alone would let everybody read what it makes; its -wal and -shm take after this file.
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         connection = sqlite3.connect(
             self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
@@ -155,6 +168,14 @@ class Database:
             with suppress(sqlite3.Error):
                 self._connection.close()
         self._connection = None
+
+
+def _transacted(act: Callable[[sqlite3.Connection], _Result]) -> Callable[[sqlite3.Connection], _Result]:
+    def transact(connection: sqlite3.Connection) -> _Result:
+        with _transaction(connection):
+            return act(connection)
+
+    return transact
 
 
 @contextmanager

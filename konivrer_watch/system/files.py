@@ -1,8 +1,9 @@
-"""Reading the user's files. Nothing is read through a link that leaves the root."""
+"""Reads the user's files, none through a link that leaves the root, and makes folders of our own."""
 
 import os
 import stat
 from hashlib import sha256
+from pathlib import Path
 
 import msgspec
 
@@ -141,3 +142,18 @@ def _is_folder(entry: os.DirEntry[bytes]) -> bool:
     except OSError:
         # A loop of links, or a folder that may not be entered.
         return False
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and every missing one above it, for its owner alone; what is there already stays as it is.
+
+    ``Path.mkdir`` gives the folders above the default mode. Raises ``OSError`` where one cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+    except FileNotFoundError:
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,13 +1,13 @@
 """Where git's own files are. Nothing of a repository is executed, and nothing is written."""
 
 import os
-import shutil
 import stat
 import subprocess
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
+
+from konivrer_watch.system.programs import find_program
 
 CONFIG_DEADLINE_S = 5.0
 _LONGEST_POINTER = 16 * 1024
@@ -95,7 +95,7 @@ def global_excludes(root: bytes, environment: Mapping[str, str]) -> bytes | None
     It is ``core.excludesFile`` as configured for ``root``, else git's default place. The file need not
     exist. Without a git that answers within ``CONFIG_DEADLINE_S`` seconds it is the default place.
     """
-    git = _git_program(environment)
+    git = find_program("git", environment.get("PATH", os.defpath))
     configured = None if git is None else _configured_excludes(git, root, environment)
     if configured is None:
         return _default_excludes(environment)
@@ -105,14 +105,6 @@ def global_excludes(root: bytes, environment: Mapping[str, str]) -> bytes | None
         return configured
     place = find_git(root)
     return (root if place is None else place.top).rstrip(b"/") + b"/" + configured
-
-
-def _git_program(environment: Mapping[str, str]) -> str | None:
-    # A relative entry of PATH would be looked up in whatever the current directory is.
-    entries = [
-        entry for entry in environment.get("PATH", os.defpath).split(os.pathsep) if Path(entry).is_absolute()
-    ]
-    return shutil.which("git", path=os.pathsep.join(entries)) if entries else None
 
 
 def _configured_excludes(git: str, root: bytes, environment: Mapping[str, str]) -> bytes | None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from konivrer_watch.core.errors import LeaseHeldError, StopError
+from konivrer_watch.system.files import make_private
 
 
 @contextmanager
@@ -16,7 +17,7 @@ def hold_lease(path: Path, holder: str) -> Iterator[None]:
     Raises ``LeaseHeldError`` naming the holder where another process has it, ``StopError`` where it cannot be made.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StopError(f"the lock {path} cannot be made: {error.strerror}; is its folder yours?") from error

@@ -7,7 +7,6 @@ import json
 import os
 import posixpath
 import re
-import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,17 @@ import anyio
 
 from konivrer_watch.core.errors import EngineDiedError, EngineMissingError
 from konivrer_watch.core.model import Problem, ProblemKind, Verdict
-from konivrer_watch.system.ruff_batch import Answer, LintJob, Report, attribute, batches, company, silenced
+from konivrer_watch.system.programs import AGAIN, find_program
+from konivrer_watch.system.ruff_batch import (
+    Answer,
+    LintJob,
+    Report,
+    attribute,
+    batches,
+    company,
+    silenced,
+    uncounted,
+)
 from konivrer_watch.system.ruff_process import Ended, complaint, ending, printed, run
 
 __all__ = ["LintJob", "Members", "Ruff", "find_ruff"]
@@ -50,12 +59,12 @@ class Members:
 
 
 def find_ruff(search_path: str | None) -> Path:
-    """Return ruff's program: beside this Python first, then on the given PATH.
+    """Return ruff's program: beside this Python first, then in the absolute folders of the given PATH.
 
     :raises EngineMissingError: it is in neither place.
     """
     beside = Path(sys.executable).parent / "ruff"
-    found = str(beside) if os.access(beside, os.X_OK) else shutil.which("ruff", path=search_path or "")
+    found = str(beside) if os.access(beside, os.X_OK) else find_program("ruff", search_path or "")
     if found is None:
         raise EngineMissingError(
             f"ruff is neither in {beside.parent} nor on PATH: "
@@ -148,7 +157,11 @@ class Ruff:
         if missing:
             raise missing[0]
         return {
-            path: Verdict(answer.findings, silenced(answer, unsilenced.get(path)), answer.problem)
+            path: Verdict(
+                answer.findings,
+                silenced(answer, unsilenced.get(path)),
+                answer.problem or uncounted(unsilenced.get(path)),
+            )
             for path, answer in answers.items()
         }
 
@@ -156,7 +169,7 @@ class Ruff:
         self, root: bytes, jobs: Sequence[LintJob], options: tuple[str, ...], answers: dict[bytes, Answer]
     ) -> None:
         waiting = list(batches(jobs))
-        suspects: set[bytes] = set()
+        suspects: dict[bytes, bool] = {}
         while waiting:
             batch = waiting.pop()
             ended = await self._run(root, self._arguments(root, batch, options))
@@ -175,14 +188,15 @@ class Ruff:
                 answers.update({job.path: Answer(problem=problem) for job in batch})
             elif len(batch) > 1:
                 waiting += [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
-            elif ended.code < 0 and ended.cut is None and batch[0].path not in suspects:
+            elif ended.cut is None and batch[0].path not in suspects:
                 # Anything may have ended that run; a file that ends a second one is to blame itself.
-                suspects.add(batch[0].path)
+                suspects[batch[0].path] = ended.hindered
                 waiting.append(batch)
             else:
-                hint = "the file is set aside until it changes; 'exclude' leaves it out for good"
-                problem = Problem(ProblemKind.QUARANTINED, f"ruff {ending(ended)}", hint)
-                answers[batch[0].path] = Answer(problem=problem)
+                path = batch[0].path
+                answers[path] = Answer(
+                    problem=_unanswered(ended, ended.hindered or suspects.get(path, False))
+                )
 
     def _arguments(
         self, root: bytes, batch: Sequence[LintJob], options: tuple[str, ...]
@@ -212,6 +226,13 @@ class Ruff:
     async def _run(self, root: bytes, arguments: Sequence[str | bytes]) -> Ended:
         command = [os.fspath(self._binary), *arguments]
         return await run(command, root, self._environment, self._deadline, _REPORT_LIMIT)
+
+
+def _unanswered(ended: Ended, hindered: bool) -> Problem:
+    if hindered:
+        return Problem(ProblemKind.ENGINE, f"ruff {ending(ended)}", AGAIN)
+    hint = "the file is set aside until it changes; 'exclude' leaves it out for good"
+    return Problem(ProblemKind.QUARANTINED, f"ruff {ending(ended)}", hint)
 
 
 def _faulty_folder(ended: Ended, root: bytes) -> bytes | None:

@@ -130,5 +130,11 @@ def silenced(answer: Answer, unsilenced: Answer | None) -> int:
     return sum((Counter([_identity(finding) for finding in unsilenced.findings]) - heard).values())
 
 
+def uncounted(unsilenced: Answer | None) -> Problem | None:
+    """Return why what comments silence is not counted this time, though it may be the next."""
+    problem = None if unsilenced is None else unsilenced.problem
+    return problem if problem is not None and problem.kind is ProblemKind.ENGINE else None
+
+
 def _identity(finding: Finding) -> tuple[int | None, int, int, str]:
     return finding.cell, finding.line, finding.column, finding.code

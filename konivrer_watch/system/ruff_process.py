@@ -12,17 +12,34 @@ import msgspec
 from anyio.abc import ByteReceiveStream, Process
 
 from konivrer_watch.core.errors import EngineMissingError
+from konivrer_watch.system.programs import was_ended
 
 _ERROR_LIMIT = 1 << 20
+# What Rust says before it gives up for want of something that there may be more of later.
+_WANT = re.compile(
+    rb"memory allocation of \d+ bytes failed|Cannot allocate memory|Resource temporarily unavailable"
+    rb"|Too many open files|No space left on device"
+)
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """How a run ended: its exit code (negative: the signal), what it wrote, and why we ended it if we did."""
+    """How a run ended: its exit code (negative: the signal), what it wrote, and why we ended it if we did.
+
+    ``late`` is whether that was for want of an answer.
+    """
 
     code: int
     out: bytes
     err: bytes
     cut: str | None = None
+    late: bool = False
+
+    @property
+    def hindered(self) -> bool:
+        """Whether something else than the files it was given may be why there is no answer."""
+        if self.cut is not None:
+            return self.late
+        return was_ended(self.code) or _WANT.search(self.err) is not None
 
 
 async def run(
@@ -48,6 +65,7 @@ async def run(
         raise EngineMissingError(f"ruff cannot be started: {error}") from error
     out, err = bytearray(), bytearray()
     cut: str | None = None
+    late = False
     try:
         with anyio.move_on_after(deadline) as scope:
             async with anyio.create_task_group() as group:
@@ -58,11 +76,11 @@ async def run(
         if len(out) > limit:
             cut = f"wrote more than {limit >> 20} MB"
         elif scope.cancelled_caught:
-            cut = f"gave no answer within {deadline:g} s"
+            cut, late = f"gave no answer within {deadline:g} s", True
     finally:
         await _end(process)
     code = process.returncode
-    return Ended(-signal.SIGKILL if code is None else code, bytes(out), bytes(err), cut)
+    return Ended(-signal.SIGKILL if code is None else code, bytes(out), bytes(err), cut, late)
 
 
 async def _collect(

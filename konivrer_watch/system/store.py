@@ -59,7 +59,7 @@ class VerdictStore:
                     stale.append((today, key))
         if stale:
             mark = "UPDATE verdict SET used = ? WHERE key = ?"
-            self._database.write(lambda connection: connection.executemany(mark, stale), None)
+            self._database.mark(lambda connection: connection.executemany(mark, stale))
         return found
 
     def put(self, verdicts: Mapping[bytes, Verdict]) -> None:
@@ -95,10 +95,14 @@ class VerdictStore:
 
 
 class RecordStore:
-    """What was last read of each file of one root, so that an unchanged file is not read again."""
+    """What was last read of each file of one root, so that an unchanged file is not read again.
 
-    def __init__(self, path: Path) -> None:
+    ``engines`` identifies what makes records of files: those that another one made count for nothing.
+    """
+
+    def __init__(self, path: Path, engines: bytes) -> None:
         self._database = Database(path, _VERSION, _RECORDS)
+        self._engines = engines
 
     @property
     def fault(self) -> str | None:
@@ -109,7 +113,7 @@ class RecordStore:
         """Return every record."""
         records: dict[bytes, FileRecord] = {}
         nothing: list[tuple[bytes, bytes]] = []
-        for path, record in self._database.read(_select_records, nothing):
+        for path, record in self._database.read(self._select, nothing):
             with suppress(*_UNREADABLE):
                 records[path] = _DECODE_RECORD(record)
         return records
@@ -120,10 +124,23 @@ class RecordStore:
         lost = [(path,) for path in gone]
 
         def act(connection: Connection) -> None:
+            if not _has_maker(connection):
+                connection.execute("CREATE TABLE maker (engines BLOB NOT NULL)")
+            if connection.execute("SELECT engines FROM maker").fetchone() != (self._engines,):
+                connection.execute("DELETE FROM file")
+                connection.execute("DELETE FROM maker")
+                connection.execute("INSERT INTO maker VALUES (?)", (self._engines,))
             connection.executemany("DELETE FROM file WHERE path = ?", lost)
             connection.executemany("INSERT OR REPLACE INTO file VALUES (?, ?)", rows)
 
         self._database.write(act, None)
+
+    def _select(self, connection: Connection) -> list[tuple[bytes, bytes]]:
+        if not _has_maker(connection):
+            return []
+        # In one statement: another program may take the store over at any time.
+        query = "SELECT path, record FROM file WHERE (SELECT engines FROM maker) = ?"
+        return connection.execute(query, (self._engines,)).fetchall()
 
     def close(self) -> None:
         """Close the database."""
@@ -139,8 +156,9 @@ def _select(connection: Connection, keys: Sequence[bytes]) -> list[tuple[bytes, 
     return rows
 
 
-def _select_records(connection: Connection) -> list[tuple[bytes, bytes]]:
-    return connection.execute("SELECT path, record FROM file").fetchall()
+def _has_maker(connection: Connection) -> bool:
+    # Stores of before records had a maker have no such table.
+    return bool(number(connection, "SELECT count(*) FROM sqlite_master WHERE name = 'maker'"))
 
 
 def _today() -> int:

@@ -16,8 +16,13 @@ from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from konivrer_watch.core.errors import EngineDiedError, EngineSilentError
+from konivrer_watch.system.programs import was_ended
 
 _ANSWER_LIMIT = 64 << 20
+
+
+class EngineHinderedError(EngineDiedError):
+    """Something else than its work ended an engine, or kept it from starting: it says nothing of what was asked."""
 
 
 class _Worker:
@@ -50,16 +55,11 @@ class Workers:
         self._all: set[_Worker] = set()
         self.size = size
 
-    @property
-    def pids(self) -> list[int]:
-        """Process ids of the living children."""
-        return [worker.process.pid for worker in self._all]
-
     async def ask(self, frame: bytes, setup: bytes) -> bytes:
         """Return a child's answer to ``frame``. A child that was not told ``setup`` last is told it first.
 
-        Raises ``EngineDiedError`` where the child ended first, ``EngineSilentError`` past the deadline. Their words
-        follow on "the engine worker".
+        Raises ``EngineDiedError`` where the child ended first, ``EngineHinderedError`` where something else ended it,
+        ``EngineSilentError`` past the deadline. Their words follow on "the engine worker".
         """
         async with self._slots:
             worker = await self._borrow()
@@ -80,7 +80,8 @@ class Workers:
                 anyio.IncompleteRead,
             ):
                 code = await self._end(worker)
-                raise EngineDiedError(f"ended with {_ending(code)} before it answered") from None
+                kind = EngineHinderedError if was_ended(code) else EngineDiedError
+                raise kind(f"ended with {_ending(code)} before it answered") from None
             except BaseException:
                 # Cancelled in the middle: the answer that is still to come belongs to nobody.
                 await self._end(worker)
@@ -106,7 +107,7 @@ class Workers:
                     start_new_session=True,
                 )
             except OSError as error:
-                raise EngineDiedError(f"could not be started: {error}") from error
+                raise EngineHinderedError(f"could not be started: {error}") from error
             worker = _Worker(process, b"")
             self._all.add(worker)
         return worker
@@ -120,11 +121,6 @@ class Workers:
                     os.kill(worker.process.pid, signal.SIGKILL)
             await worker.process.aclose()
         return worker.process.returncode
-
-    async def release(self) -> None:
-        """End the children that have nothing to do."""
-        while self._idle:
-            await self._end(self._idle.pop())
 
     async def aclose(self) -> None:
         """End every child."""

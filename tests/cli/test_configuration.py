@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from konivrer_watch.cli.configuration import MAX_BYTES, read_layers, render_config
+from konivrer_watch.cli.configuration import MAX_BYTES, NO_EFFECT_YET, read_layers, render_config
 from konivrer_watch.core.errors import UsageFault
 from konivrer_watch.core.settings import KINDS, Layer, Resolved, Settings, resolve, variable
 
@@ -161,7 +161,11 @@ def test_the_table_shows_each_key_with_value_and_origin_in_columns() -> None:
     text = render_config(
         resolve([Layer("pyproject.toml", {"exclude": ["a\u202eb"], "verify": "make"})]), "text", Path("/r")
     )
-    rows = dict(line.split(maxsplit=1) for line in text.splitlines())
+    *lines, note = text.splitlines()
+    assert note == "* has no effect yet"
+    marked = {line.split()[0].removesuffix("*") for line in lines if line.split()[0].endswith("*")}
+    assert marked == NO_EFFECT_YET
+    rows = {name.removesuffix("*"): rest for name, rest in (line.split(maxsplit=1) for line in lines)}
     assert list(rows) == list(KINDS)
     assert rows["memory_max"].split() == ['"512M"', "default"]
     assert rows["check_interval"].split() == ["60", "default"]

@@ -96,6 +96,43 @@ def test_wrong_usage_exits_with_2_and_shows_the_usage(
     assert "Error: " in told.err
 
 
+@pytest.mark.parametrize("more", [[], ["src"], ["--format", "json"]])
+def test_a_mistyped_command_is_answered_with_those_there_are(
+    more: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(monkeypatch, "chekc", *more) == ExitCode.USAGE
+    told = capsys.readouterr().err
+    assert (
+        "chekc: there is no such command or folder; commands: watch, check, status, config"
+        in told.split("Error: ")[1]
+    )
+
+
+@pytest.mark.parametrize("path", ["gone/", "./gone"])
+def test_what_is_written_like_a_folder_is_one_that_is_missing(
+    path: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(monkeypatch, path) == ExitCode.USAGE
+    assert capsys.readouterr().err == f"konivrer-watch: {path}: there is no such folder\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["watch", "--threshold", "0"], "--threshold"),
+        (["watch", "--source", "x"], "--source"),
+        (["watch", "--pass", "x"], "--pass"),
+        (["check", "--pass", "x"], "--pass"),
+        (["check", "--fail-on", "x"], "--fail-on"),
+    ],
+)
+def test_a_fault_of_an_option_names_it_as_it_was_typed(
+    arguments: list[str], option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(monkeypatch, *arguments) == ExitCode.USAGE
+    assert capsys.readouterr().err.startswith(f"konivrer-watch: {option}: must be ")
+
+
 @pytest.mark.parametrize("command", ["watch", "check"])
 def test_an_unknown_pass_is_answered_with_the_allowed_ones(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

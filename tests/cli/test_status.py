@@ -14,7 +14,14 @@ from konivrer_watch.cli.options import environment
 from konivrer_watch.cli.places import find_socket, find_state
 from konivrer_watch.core.model import Level, Pass, Problem, ProblemKind
 from konivrer_watch.report.json import encode, problem_json
-from konivrer_watch.report.status import StatusReport, WatchReport, status_text, stopped, unanswered
+from konivrer_watch.report.status import (
+    LoadReport,
+    StatusReport,
+    WatchReport,
+    status_text,
+    stopped,
+    unanswered,
+)
 from konivrer_watch.system.control import Request, Status, serve
 from tests.cli.running import answer, invoke
 
@@ -133,8 +140,17 @@ def test_text_tells_what_holds_what_is_wrong_and_since_when(tmp_path: Path) -> N
     )
     assert "  findings   1 error, 0 warnings, 2 notes" in lines
     assert "  watch      watchfiles" in lines
+    assert "  load       not measured: no work" in lines
     assert "  problem    b\\x1b.py (lint): larger than 1024 kB; exclude it" in lines
     assert "  problem    larger than 1024 kB; exclude it" in lines
+
+
+def test_a_load_that_was_measured_is_shown_with_one_decimal(tmp_path: Path) -> None:
+    text = status_text(running(tmp_path, load=LoadReport(12.34, None, 0.0)))
+    assert (
+        "  load       12.3 % CPU and unknown memory used by others, 0.0 % CPU by this service"
+        in text.splitlines()
+    )
 
 
 def test_no_more_than_ten_problems_are_listed(tmp_path: Path) -> None:

@@ -5,52 +5,29 @@ import os
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from konivrer_watch.cli import voice as module
+from konivrer_watch.cli import writer as module
 from konivrer_watch.cli.progress import ProgressBar
 from konivrer_watch.cli.voice import Voice
-from konivrer_watch.core.model import Change, ChangeKind, Problem, ProblemKind, Skip
+from konivrer_watch.core.model import (
+    Change,
+    ChangeKind,
+    Problem,
+    ProblemKind,
+    Skip,
+)
 from konivrer_watch.core.status import (
     ChangesSeen,
-    Event,
     Fault,
-    QueueDrained,
+    FilesRemoved,
     SettingsRead,
     Status,
     SweepFinished,
 )
-
-SWEPT = Status(swept="2026-01-01T00:00:00Z", as_of="2026-01-01T00:00:00Z")
-DRAINED = QueueDrained()
-
-
-class Pipe:
-    """A pipe whose reader may be slow."""
-
-    def __init__(self) -> None:
-        self.reader, self.writer = os.pipe()
-
-    def fill(self) -> int:
-        """Leave no room, and return how many bytes that took."""
-        os.set_blocking(self.writer, False)
-        filled = 0
-        for size in (65536, 1):
-            try:
-                while True:
-                    filled += os.write(self.writer, b"x" * size)
-            except BlockingIOError:
-                continue
-        os.set_blocking(self.writer, True)
-        return filled
-
-    def drain(self, voice: Voice) -> bytes:
-        """Return all that was written, once the writer has ended."""
-        voice._thread.join(10)
-        assert not voice._thread.is_alive()
-        os.close(self.writer)
-        with os.fdopen(self.reader, "rb") as stream:
-            return stream.read()
+from tests.cli.hearing import DRAINED, SWEPT, Pipe, removed, said
+from tests.report.samples import UNUSED
 
 
 def read_exactly(reader: int, size: int) -> bytes:
@@ -81,7 +58,7 @@ def test_a_reader_that_has_stopped_loses_lines_and_is_told_how_many(
         assert read_exactly(pipe.reader, filled) == b"x" * filled
         # There is room again for all that waits; the next line says what was lost before it.
         deadline = time.monotonic() + 10
-        while not voice._lines.empty() and time.monotonic() < deadline:
+        while not voice._writer._waiting.empty() and time.monotonic() < deadline:
             time.sleep(0.005)
         voice.begin(Path("/last"))
         voice.hear(DRAINED, (), SWEPT)
@@ -92,16 +69,6 @@ def test_a_reader_that_has_stopped_loses_lines_and_is_told_how_many(
     else:
         assert any("lost: nobody read them in time" in line for line in lines)
         assert any("/last" in line for line in lines)
-
-
-def said(*events: tuple[Event, Status], as_json: bool = False) -> list[str]:
-    pipe = Pipe()
-    with Voice(pipe.writer, as_json=as_json, color=False) as voice:
-        voice.begin(Path("/r"))
-        for event, status in events:
-            voice.hear(event, (), status)
-    assert voice.fault is None
-    return pipe.drain(voice).decode().splitlines()
 
 
 def test_nothing_is_said_before_the_first_event() -> None:
@@ -137,6 +104,38 @@ def test_the_summary_names_what_was_skipped_and_at_most_ten_problems() -> None:
     assert sum(line.startswith("problem c") for line in told) == 10
     assert "and 2 more problems" in told
     assert told[-1] == "skipped a\\x1b.py: a link"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_what_cannot_be_looked_at_any_more_is_told_once_and_its_files_are_not_called_removed(
+    as_json: bool,
+) -> None:
+    skipped = (Skip(b"p1", "Permission denied"),)
+    blind = msgspec.structs.replace(SWEPT, skipped=skipped)
+    swept = (SweepFinished("2026-01-01T00:00:01Z", skipped), blind)
+    lost = (FilesRemoved((b"p1/a.py",)), blind, (removed(b"p1/a.py", UNUSED),))
+    told = said((DRAINED, SWEPT), swept, lost, swept, as_json=as_json)
+    if as_json:
+        events = [json.loads(line) for line in told]
+        assert [each.get("reason") for each in events].count("skipped p1: Permission denied") == 1
+        verdict = next(each for each in events if each["event"] == "verdict")
+        assert (verdict["complete"], verdict["trigger"]) == (False, "skipped")
+    else:
+        assert told[2].endswith("  skipped p1: Permission denied")
+        assert told[3].endswith("  p1/a.py  INCOMPLETE, 1 gone  (skipped)")
+        assert len(told) == 5
+
+
+def test_a_long_first_check_is_announced_and_a_short_one_is_not() -> None:
+    found = [Change(b"%d.py" % number, ChangeKind.ADDED, None) for number in range(2789)]
+    assert said((ChangesSeen(tuple(found)), Status()))[1:] == ["checking 2,789 files …"]
+    assert said((ChangesSeen(tuple(found[:200])), Status()))[1:] == []
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_watch_that_begins_anew_says_why(as_json: bool) -> None:
+    first = said((DRAINED, SWEPT), as_json=as_json, why="the settings changed")[0]
+    assert "the settings changed" in (json.loads(first)["reason"] if as_json else first)
 
 
 def test_a_bar_is_never_wider_than_its_terminal(

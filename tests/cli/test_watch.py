@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,10 @@ from typing import Any
 
 import pytest
 
+from konivrer_watch.core.status import QueueDrained, Status
+from konivrer_watch.daemon.app import Ended, Watch
+from konivrer_watch.daemon.recorder import Listener
+from tests.cli.running import commands
 from tests.whole.program import PROGRAM, Watcher, calm, is_summary, run, watching
 
 UNUSED = "import os\n"
@@ -76,6 +81,62 @@ def test_settings_that_become_invalid_and_valid_again_are_told(root: Path, plain
 def test_new_settings_hold_from_the_moment_they_are_saved(root: Path, plain: Watcher) -> None:
     (root / "konivrer-watch.toml").write_text('exclude = ["a.py"]\n')
     assert plain.wait_for(is_summary).startswith("checked 0 files")
+
+
+def test_a_watch_that_has_to_begin_anew_does_and_says_why(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ends = [Ended.SETTINGS, Ended.STATE_LOST, Ended.INTERRUPTED]
+
+    async def watch(request: Watch, listener: Listener) -> Ended:
+        listener(QueueDrained(), (), Status(swept="x", as_of="x"))
+        return ends.pop(0)
+
+    monkeypatch.setattr("konivrer_watch.cli.watch.watch", watch)
+    command = commands()["watch"]
+    assert command.main([str(root)], standalone_mode=False) == 130
+    greetings = [line for line in capfd.readouterr().out.splitlines() if line.startswith("konivrer-watch ")]
+    assert [line.split(": ")[1] for line in greetings] == [
+        f"{root}; Ctrl-C ends it",
+        "the settings changed; it begins anew",
+        "the state folder was removed; it begins anew",
+    ]
+
+
+def test_a_change_of_configuration_is_told_in_one_summary(root: Path, plain: Watcher) -> None:
+    for number in range(30):
+        (root / f"m{number}.py").write_text(UNUSED)
+    run("status", "--sync", root)
+    (root / "ruff.toml").write_text('lint.select = ["E"]\n')
+    head = plain.wait_for(lambda line: "  configuration changed: " in line)
+    assert "  configuration changed: 31 files, 0 new, 31 gone (" in head
+    assert plain.wait_for(lambda line: line.startswith("  - ")).startswith("  - a.py:1:8: F401 ")
+    plain.wait_for(lambda line: line == "  and 28 more gone")
+
+
+def test_the_summary_names_errors_and_says_where_all_findings_are(root: Path) -> None:
+    (root / "b.py").write_text(CALL)
+    with watching(root) as watcher:
+        watcher.wait_for(is_summary)
+        assert watcher.wait_for(lambda line: True).startswith("  b.py:5:5: B602 ")
+        shown = watcher.wait_for(lambda line: line.endswith(" lists them"))
+        listed = run(*shlex.split(shown.removesuffix(" lists them"))[1:]).stdout.decode()
+        assert all(code in listed for code in ("F401", "B404", "B602"))
+
+
+def test_a_first_check_shows_a_bar_on_a_terminal_and_clears_it(root: Path) -> None:
+    for number in range(250):
+        (root / f"m{number}.py").write_text(f"{UNUSED}# {number}\n" + "DATA = [1, 2, 3]\n" * 200)
+    master, slave = pty.openpty()
+    with subprocess.Popen([PROGRAM, str(root)], stdout=slave, stderr=slave, env=calm()) as process:
+        os.close(slave)
+        shown = b""
+        while b" lists them" not in shown:
+            shown += os.read(master, 65536)
+        process.terminate()
+    os.close(master)
+    assert b"checking 251 files \xe2\x80\xa6" in shown
+    assert b"of 251 files\r\x1b[Kchecked 251 files in " in shown
 
 
 def test_json_lines_have_the_fields_of_the_interface(root: Path) -> None:

@@ -165,18 +165,3 @@ async def test_a_configuration_that_no_file_lies_under_is_named_too(root: Path) 
             Pass.LINT,
             ProblemKind.CONFIGURATION,
         )
-
-
-@pytest.mark.anyio
-async def test_a_configuration_outside_the_root_and_a_module_that_no_scan_shows_are_noticed(
-    root: Path, tmp_path: Path
-) -> None:
-    write(root, {".gitignore": "made/\n"})
-    async with opened(root) as bench:
-        assert not bench.contexts.surroundings_changed()
-        write(root, {"made/m.py": ""})
-        assert bench.contexts.surroundings_changed()
-        await read_again(bench)
-        assert not bench.contexts.surroundings_changed()
-        write(tmp_path, {"ruff.toml": "lint.select = ['D']\n"})
-        assert bench.contexts.surroundings_changed()

@@ -4,22 +4,18 @@ import gc
 import os
 import tracemalloc
 from pathlib import Path
-from typing import Any
 
 import anyio
 import pytest
 
-from konivrer_watch.core.errors import EngineDiedError, EngineSilentError
 from konivrer_watch.core.model import Pass, ProblemKind
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import FileState
 from konivrer_watch.daemon import sight
-from konivrer_watch.daemon.frames import WorkerJob, decode_request
 from konivrer_watch.daemon.judge import Judged
 from konivrer_watch.daemon.workbench import Memory, Workbench
 from konivrer_watch.system import files
 from konivrer_watch.system.files import FileBytes, UnstableError
-from konivrer_watch.system.workers import Workers
 from tests.daemon.bench import Asked, codes, judge, opened, read_again
 from tests.ruff_tree import write
 
@@ -44,54 +40,6 @@ async def stale(bench: Workbench, judged: Judged) -> list[bytes]:
     known = {each.path: FileState(each.keys, each.verdicts) for each in judged.outcomes}
     there = await read_again(bench)
     return bench.judge.stale({path: there[path] for path in known}, known)
-
-
-@pytest.mark.anyio
-async def test_a_file_that_ends_two_workers_is_set_aside_and_its_batch_is_answered(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write(root, {"bad [1].py": CALL + "x = 1\n", "good.py": CALL})
-    ask = Workers.ask
-
-    async def asking(this: Workers, frame: bytes, setup: bytes) -> bytes:
-        job = decode_request(frame)
-        assert isinstance(job, WorkerJob)
-        if job.path == b"bad [1].py" and job.data:
-            raise EngineDiedError("ended with SIGSEGV before it answered")
-        return await ask(this, frame, setup)
-
-    monkeypatch.setattr(Workers, "ask", asking)
-    async with opened(root) as bench:
-        judged = await judge(bench, "bad [1].py", "good.py")
-        aside = {Pass.OPTIMIZE: ProblemKind.QUARANTINED, Pass.SECURITY: ProblemKind.QUARANTINED}
-        assert problems(judged, "bad [1].py") == aside
-        assert codes(judged, "good.py", Pass.SECURITY) == ["B404", "B602", "B607"]
-        hints = [each.problem.hint for each in judged.outcomes[0].verdicts.values() if each.problem]
-        assert all(r'; exclude = ["/bad \\[1].py"] leaves' in hint for hint in hints)
-    asked = Asked(monkeypatch)
-    async with opened(root) as bench:
-        assert problems(await judge(bench, "bad [1].py"), "bad [1].py") == aside
-        assert (asked.calls, asked.ran) == (0, set())
-
-
-@pytest.mark.parametrize("error", [EngineDiedError("ended with exit code 1"), EngineSilentError("is silent")])
-@pytest.mark.anyio
-async def test_workers_that_survive_nothing_are_no_files_fault_and_it_is_not_kept(
-    root: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    write(root, {"a.py": CALL, "b.py": UNUSED})
-
-    async def dying(this: Workers, *arguments: Any) -> bytes:
-        raise error
-
-    async with opened(root) as bench:
-        with monkeypatch.context() as patch:
-            patch.setattr(Workers, "ask", dying)
-            judged = await judge(bench, "a.py", "b.py")
-        expected = {Pass.OPTIMIZE: ProblemKind.ENGINE, Pass.SECURITY: ProblemKind.ENGINE}
-        assert problems(judged, "a.py") == problems(judged, "b.py") == expected
-        assert codes(judged, "b.py", Pass.LINT) == ["F401"]
-        assert codes(await judge(bench, "a.py"), "a.py", Pass.SECURITY) == ["B404", "B602", "B607"]
 
 
 @pytest.mark.anyio
@@ -148,6 +96,22 @@ async def test_what_cannot_be_read_or_is_too_large_is_said_of_every_pass_and_not
             'raise max_file_kb; exclude = ["/large.py"] leaves it out',
         )
         assert codes(await judge(bench, "closed.py"), "closed.py", Pass.LINT) == ["F401"]
+
+
+@pytest.mark.anyio
+async def test_a_file_that_is_known_is_too_large_once_the_limit_is_lower(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_RACY_NS", 0)
+    write(root, {"large.py": "#" * 2000})
+    async with opened(root) as bench:
+        assert problems(await judge(bench, "large.py"), "large.py") == {}
+        assert set(bench.judge.records) == {b"large.py"}
+    async with opened(root, Settings(max_file_kb=1)) as bench:
+        assert set(bench.judge.records) == {b"large.py"}
+        assert problems(await judge(bench, "large.py"), "large.py") == dict.fromkeys(
+            Pass, ProblemKind.TOO_LARGE
+        )
 
 
 @pytest.mark.anyio

@@ -1,12 +1,10 @@
 """What changes while a file is judged: nothing false is told or stays in the store."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from konivrer_watch.core.errors import EngineDiedError
 from konivrer_watch.core.model import Pass, Verdict
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.system import files
@@ -123,29 +121,80 @@ def test_a_check_during_which_a_configuration_changes_answers_by_what_holds_at_i
     )
 
 
-@pytest.mark.anyio
-async def test_workers_judge_by_the_context_the_batch_began_with(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write(root, {"pyproject.toml": "[tool.bandit]\nskips = ['B404']\n", "a.py": CALL})
+@pytest.fixture
+def during_question(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], Awaitable[object]]]:
+    """Acts to be done before the engine workers' next questions, one before each."""
+    acts: list[Callable[[], Awaitable[object]]] = []
     ask = Workers.ask
+
+    async def asking(this: Workers, frame: bytes, setup: bytes) -> bytes:
+        if acts:
+            await acts.pop(0)()
+        return await ask(this, frame, setup)
+
+    monkeypatch.setattr(Workers, "ask", asking)
+    return acts
+
+
+@pytest.mark.anyio
+async def test_a_verdict_by_a_configuration_that_is_old_when_it_comes_is_not_told_and_yet_kept_for_its_own(
+    root: Path, during_question: list[Callable[[], Awaitable[object]]]
+) -> None:
+    def skips(code: str) -> None:
+        write(root, {"pyproject.toml": f"[tool.bandit]\nskips = ['{code}']\n"})
+
+    skips("B404")
+    write(root, {"a.py": CALL})
     async with opened(root, Settings(passes=(Pass.SECURITY,))) as bench:
 
-        async def asking(this: Workers, *arguments: Any) -> bytes:
-            write(root, {"pyproject.toml": "[tool.bandit]\nskips = ['B602']\n"})
+        async def edited() -> None:
+            skips("B602")
             await read_again(bench)
-            monkeypatch.setattr(Workers, "ask", ask)
-            raise EngineDiedError("ended, and the question is asked once more")
 
-        monkeypatch.setattr(Workers, "ask", asking)
+        during_question.append(edited)
         first = await judge(bench, "a.py")
-        assert codes(first, "a.py", Pass.SECURITY) == ["B602", "B607"]
+        assert (first.outcomes, [entry.path for entry in first.again]) == ((), [b"a.py"])
+        assert not first.context_is_old
         assert codes(await judge(bench, "a.py"), "a.py", Pass.SECURITY) == ["B404", "B607"]
-        write(root, {"pyproject.toml": "[tool.bandit]\nskips = ['B404']\n"})
+        skips("B404")
         await read_again(bench)
         kept = await judge(bench, "a.py")
         assert codes(kept, "a.py", Pass.SECURITY) == ["B602", "B607"]
         assert Pass.SECURITY not in kept.outcomes[0].ran
+
+
+@pytest.mark.anyio
+async def test_a_verdict_is_told_where_the_configuration_is_back_when_it_comes(
+    root: Path, during_question: list[Callable[[], Awaitable[object]]]
+) -> None:
+    write(root, {"a.py": CALL, "b.pyi": ""})
+    async with opened(root, Settings(passes=(Pass.SECURITY,))) as bench:
+
+        async def edited() -> None:
+            write(root, {".bandit": "[bandit]\nskips = B602\n"})
+            await read_again(bench)
+            (root / ".bandit").unlink()
+            await read_again(bench)
+
+        during_question.append(edited)
+        judged = await judge(bench, "a.py")
+        assert (codes(judged, "a.py", Pass.SECURITY), judged.again) == (["B404", "B602", "B607"], ())
+
+
+@pytest.mark.anyio
+async def test_a_file_that_no_pass_looks_at_any_more_when_its_verdict_comes_is_not_told(
+    root: Path, during_question: list[Callable[[], Awaitable[object]]]
+) -> None:
+    write(root, {"a.py": CALL, "large.py": "#" * 2000})
+    async with opened(root, Settings(passes=(Pass.SECURITY,), max_file_kb=1)) as bench:
+
+        async def edited() -> None:
+            write(root, {"pyproject.toml": "[tool.bandit]\nexclude_dirs = ['a.py', 'large.py']\n"})
+            await read_again(bench)
+
+        during_question.append(edited)
+        judged = await judge(bench, "a.py", "large.py")
+        assert (judged.outcomes, {entry.path for entry in judged.again}) == ((), {b"a.py", b"large.py"})
 
 
 @pytest.mark.anyio

@@ -2,7 +2,6 @@
 
 import ast
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -113,38 +112,6 @@ def ignores_interrupt(pid: int) -> bool:
     status = Path(f"/proc/{pid}/status").read_text()
     mask = next(line for line in status.splitlines() if line.startswith("SigIgn:"))
     return bool(int(mask.split()[1], 16) & 1 << (signal.SIGINT - 1))
-
-
-@LINUX
-def test_a_list_of_a_megabyte_is_set_aside_where_memory_is_short_and_the_next_job_is_answered(
-    worker: Worker,
-) -> None:
-    worker.setup(64 * MEGABYTE)
-    answer = worker.judge(b"x = [" + b"1," * 500_000 + b"]\n")
-    assert kinds(answer) == dict.fromkeys(PASSES, ProblemKind.QUARANTINED)
-    assert "B602" in codes(worker.judge(SHELL), Pass.SECURITY)
-
-
-@LINUX
-def test_the_memory_limit_counts_from_the_start_and_not_from_the_last_setup(worker: Worker) -> None:
-    limits = []
-    for number in range(3):
-        worker.setup(64 * MEGABYTE)
-        worker.judge(b"x = [" + b"1," * 50_000 * (number + 1) + b"]\n")
-        limits.append(resource.prlimit(worker.process.pid, resource.RLIMIT_AS))
-    assert limits[0] != (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-    assert limits == [limits[0]] * 3
-    worker.setup(32 * MEGABYTE)
-    worker.judge(b"")
-    assert resource.prlimit(worker.process.pid, resource.RLIMIT_AS)[0] == limits[0][0] - 32 * MEGABYTE
-
-
-@LINUX
-def test_a_limit_set_from_outside_is_kept(worker: Worker) -> None:
-    resource.prlimit(worker.process.pid, resource.RLIMIT_AS, (800 * MEGABYTE, 800 * MEGABYTE))
-    worker.setup(4000 * MEGABYTE)
-    worker.judge(b"")
-    assert resource.prlimit(worker.process.pid, resource.RLIMIT_AS) == (800 * MEGABYTE, 800 * MEGABYTE)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from konivrer_watch.core.model import ChangeKind, Pass
 from konivrer_watch.report.events import (
-    MANY,
     ChangeLine,
     Event,
     HealLine,
@@ -19,9 +18,8 @@ from konivrer_watch.report.events import (
     VerdictLine,
     event_json,
     event_text,
-    verdicts_text,
 )
-from tests.report.samples import BROKEN, JOIN, LOST, SHELL, UNUSED, findings, messages, paths, problems
+from tests.report.samples import BROKEN, JOIN, SHELL, UNUSED, findings, messages, paths, problems
 
 AT = "2026-01-01T23:30:15Z"
 VERDICT = VerdictLine(
@@ -81,7 +79,7 @@ def test_a_verdict_shows_what_is_new_and_what_went() -> None:
     [
         (changed(findings=(), appeared=(), gone=()), "clean  (lint optimize security, 41 ms)"),
         (changed(appeared=(), gone=()), "2 findings as before  (lint optimize security, 41 ms)"),
-        (changed(passes=(), findings=(), appeared=(), gone=(), latency_ms=1500), "clean  (removed, 1.5 s)"),
+        (changed(passes=(), findings=(), appeared=(), gone=(), trigger="removed"), "clean  (removed)"),
         (
             changed(complete=False, findings=(), appeared=(), gone=()),
             "INCOMPLETE  (lint optimize security, 41 ms)",
@@ -123,23 +121,30 @@ def test_the_clock_shows_the_zone_that_is_asked_for() -> None:
     assert event_text(StateLine(AT, "watching"), color=False, zone=zone) == "05:00:15  watching"
 
 
-def test_a_batch_up_to_the_limit_shows_each_file() -> None:
-    batch = [changed(path=b"%02d.py" % number) for number in range(MANY)]
-    text = verdicts_text(batch, color=False)
-    assert text == "\n".join(event_text(verdict, color=False) for verdict in batch)
-    assert verdicts_text([], color=False) == ""
+def test_a_block_shows_the_worst_twenty_and_counts_the_rest() -> None:
+    new = (*[msgspec.structs.replace(UNUSED, line=line) for line in range(1, 31)], SHELL)
+    lines = plain(changed(appeared=new, gone=new[:30]))
+    assert sum(line.startswith("  + ") for line in lines) == 20
+    assert any("B602" in line for line in lines)
+    assert lines[21] == "  and 11 more new"
+    assert sum(line.startswith("  - ") for line in lines) == 20
+    assert lines[-1] == "  and 10 more gone"
 
 
-def test_a_larger_batch_shows_counts_and_the_worst_ten() -> None:
-    batch = [changed(path=b"%02d.py" % number, latency_ms=number) for number in range(MANY + 1)]
-    batch[3] = changed(path=b"03.py", complete=False, problems=((None, LOST),))
-    assert verdicts_text(batch, color=False).splitlines() == [
-        "23:30:15  21 files, 1 INCOMPLETE  42 new, 21 gone  (41 ms)",
-        *[f"  + {number:02d}.py:3:1: B602 [{SHELL.name}] {SHELL.message}" for number in range(10)],
-        "  and 32 more new",
-        "  problem 03.py: bandit did not answer",
-        "    hint: run again",
+def test_bytes_that_are_no_python_are_one_problem_of_the_file_with_one_hint() -> None:
+    other = msgspec.structs.replace(BROKEN, message="cannot be parsed: invalid syntax in line 3")
+    verdict = changed(appeared=(), gone=(), problems=((Pass.OPTIMIZE, BROKEN), (Pass.SECURITY, other)))
+    assert plain(verdict)[1:] == [
+        "  problem (optimize, security): cannot be parsed: line 3",
+        "    hint: add it to exclude",
     ]
+
+
+def test_a_file_that_is_gone_says_whether_it_was_removed_or_cannot_be_seen() -> None:
+    gone = changed(passes=(), findings=(), appeared=(), gone=(JOIN,), trigger="removed")
+    assert plain(gone)[0] == "23:30:15  django/x.py  1 gone  (removed)"
+    unseen = msgspec.structs.replace(gone, complete=False, trigger="skipped")
+    assert plain(unseen)[0] == "23:30:15  django/x.py  INCOMPLETE, 1 gone  (skipped)"
 
 
 def test_a_verdict_in_json_has_the_documented_keys() -> None:
@@ -177,13 +182,3 @@ def test_any_event_is_one_line_of_json_and_printable_text(event: Event) -> None:
     assert b"\n" not in line
     assert list(json.loads(line))[:2] == ["event", "at"]
     assert not any(ord(sign) < 32 or "\u202a" <= sign <= "\u202e" for row in plain(event) for sign in row)
-
-
-@given(st.lists(verdicts, min_size=1, max_size=3))
-def test_a_summary_counts_every_new_finding_and_shows_ten(some: list[VerdictLine]) -> None:
-    batch = some * (MANY + 1)
-    rows = verdicts_text(batch, color=False).splitlines()
-    new = sum(len(verdict.appeared) for verdict in batch)
-    assert f"  {new:,} new, " in rows[0]
-    shown = sum(row.startswith("  + ") for row in rows)
-    assert shown == min(10, new)

@@ -101,3 +101,16 @@ def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
         ):
             pytest.fail("two hold one lease")
     assert len(os.listdir("/dev/fd")) == before
+
+
+def test_every_folder_made_for_a_lock_is_private_and_none_that_was_there_changes(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir(mode=0o755)
+    with hold_lease(tmp_path / "shared" / "a" / "b" / "lock", "me"):
+        modes = [stat.S_IMODE(os.stat(tmp_path / "shared" / part).st_mode) for part in ("", "a", "a/b")]
+    assert modes == [0o755, 0o700, 0o700]
+
+
+def test_a_lock_below_a_link_to_nowhere_stops_the_program(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    with pytest.raises(StopError, match="cannot be made"), hold_lease(tmp_path / "link" / "a" / "lock", "me"):
+        pytest.fail("held without a lock")

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from konivrer_watch.core.errors import EngineDiedError, EngineMissingError
-from konivrer_watch.core.model import ProblemKind, Verdict
+from konivrer_watch.core.model import Problem, ProblemKind, Verdict
 from konivrer_watch.system import ruff as ruff_module
 from konivrer_watch.system.ruff import find_ruff
 from tests.ruff_tree import RUFF, engine, jobs, ruff_says, write
@@ -25,6 +25,15 @@ if {fault!r} == "endless" and "bad.py" in paths:
 if {fault!r} == "killed once" and "bad.py" in paths and not os.path.exists("../killed"):
     open("../killed", "w").close()
     os.kill(os.getpid(), 9)
+if {fault!r} == "killed" and "bad.py" in paths:
+    os.kill(os.getpid(), 9)
+if {fault!r} == "killed over comments" and "--ignore-noqa" in sys.argv:
+    os.kill(os.getpid(), 9)
+if {fault!r} == "in want" and "bad.py" in paths:
+    sys.stderr.write("memory allocation of 4096 bytes failed\\n")
+    os.abort()
+if {fault!r} == "panics" and "bad.py" in paths:
+    sys.exit(101)
 if {fault!r} == "garbled" and "bad.py" in paths:
     sys.stdout.write("[{{")
     sys.exit(1)
@@ -70,11 +79,31 @@ def test_a_file_that_kills_ruff_is_quarantined_and_the_rest_is_answered(tmp_path
 
 @pytest.mark.parametrize(
     ("fault", "told"),
-    [("silent", "no answer within 0.4 s"), ("endless", "more than 1 MB"), ("garbled", "exit code 1")],
+    [("endless", "more than 1 MB"), ("garbled", "exit code 1"), ("panics", "exit code 101")],
 )
 def test_a_file_ruff_gives_no_report_on_is_quarantined(
     tmp_path: Path, fault: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    problem = problem_of_bad(tmp_path, fault, monkeypatch)
+    assert problem.kind is ProblemKind.QUARANTINED
+    assert told in problem.message
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [("silent", "no answer within 0.4 s"), ("killed", "signal 9"), ("in want", "signal 6")],
+)
+def test_a_file_for_which_ruff_lacked_time_or_memory_or_was_killed_is_asked_again(
+    tmp_path: Path, fault: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = problem_of_bad(tmp_path, fault, monkeypatch)
+    assert problem.kind is ProblemKind.ENGINE
+    assert problem.hint.startswith("it is tried again at the next save")
+    assert told in problem.message
+
+
+def problem_of_bad(tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch) -> Problem:
+    """What is told of ``bad.py``, while its neighbour is answered."""
     monkeypatch.setattr(ruff_module, "_REPORT_LIMIT", 1 << 20)
     root = tmp_path / "tree"
     write(root, {"bad.py": "import os\n", "good.py": "import os\n"})
@@ -82,8 +111,7 @@ def test_a_file_ruff_gives_no_report_on_is_quarantined(
     assert codes(verdicts["good.py"]) == ["F401"]
     problem = verdicts["bad.py"].problem
     assert problem is not None
-    assert problem.kind is ProblemKind.QUARANTINED
-    assert told in problem.message
+    return problem
 
 
 def test_a_run_that_was_killed_from_outside_is_run_again(tmp_path: Path) -> None:
@@ -92,6 +120,14 @@ def test_a_run_that_was_killed_from_outside_is_run_again(tmp_path: Path) -> None
     verdicts = check(root, tmp_path, ["bad.py"], stand_in(tmp_path, "killed once"))
     assert (tmp_path / "killed").exists()
     assert (codes(verdicts["bad.py"]), verdicts["bad.py"].problem) == (["F401"], None)
+
+
+def test_a_count_of_what_comments_silence_that_failed_for_now_is_no_zero(tmp_path: Path) -> None:
+    root = tmp_path / "tree"
+    write(root, {"bad.py": "import os  # noqa\nimport re\n"})
+    verdict = check(root, tmp_path, ["bad.py"], stand_in(tmp_path, "killed over comments"))["bad.py"]
+    assert (codes(verdict), verdict.problem and verdict.problem.kind) == (["F401"], ProblemKind.ENGINE)
+    assert check(root, tmp_path, ["bad.py"])["bad.py"].suppressed == 1
 
 
 def test_cancelling_ends_ruff(tmp_path: Path) -> None:
@@ -170,6 +206,19 @@ def test_a_missing_ruff_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(EngineMissingError, match="-m pip install ruff"):
         find_ruff(os.fspath(tmp_path))
     assert find_ruff(os.fspath(RUFF.parent)) == RUFF
+
+
+@pytest.mark.parametrize("search_path", [".", "", ":", "bin", "./bin:", None])
+def test_a_ruff_in_the_current_directory_is_never_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, search_path: str | None
+) -> None:
+    for place in (tmp_path / "ruff", tmp_path / "bin/ruff"):
+        write(place.parent, {"ruff": "#!/bin/sh\n"})
+        place.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", os.fspath(tmp_path / "none/python"))
+    with pytest.raises(EngineMissingError):
+        find_ruff(search_path)
 
 
 def test_another_program_is_no_ruff(tmp_path: Path) -> None:

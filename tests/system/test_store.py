@@ -96,12 +96,39 @@ def test_records_of_any_path_and_signature_survive_and_what_is_gone_does_not(
 ) -> None:
     path = tmp_path_factory.mktemp("own") / "state.db"
     gone = data.draw(st.sets(st.sampled_from(sorted(records)))) if records else set()
-    with closing(RecordStore(path)) as store:
+    with closing(RecordStore(path, b"engines")) as store:
         store.save(records)
         store.save(later, gone)
         assert store.fault is None
-    with closing(RecordStore(path)) as store:
+    with closing(RecordStore(path, b"engines")) as store:
         assert store.load() == {each: record for each, record in records.items() if each not in gone} | later
+
+
+def test_records_that_other_engines_made_count_for_nothing(path: Path) -> None:
+    record = FileRecord(Signature(1, 2, 3, 4, 5), b"digest", b"words")
+    with closing(RecordStore(path, b"old")) as old, closing(RecordStore(path, b"new")) as new:
+        old.save({b"a.py": record, b"b.py": record})
+        assert new.load() == {}
+        assert old.load().keys() == {b"a.py", b"b.py"}
+        new.save({b"b.py": record})
+        assert new.load().keys() == {b"b.py"}
+        # One that still runs takes the store back, and finds nothing of the other's.
+        assert old.load() == {}
+        old.save({b"c.py": record})
+        assert old.load().keys() == {b"c.py"}
+        assert new.load() == {}
+
+
+def test_records_of_before_they_had_a_maker_are_forgotten(path: Path) -> None:
+    record = FileRecord(Signature(1, 2, 3, 4, 5), b"digest", b"words")
+    with closing(RecordStore(path, b"engines")) as store:
+        store.save({b"a.py": record})
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("DROP TABLE maker")
+    with closing(RecordStore(path, b"engines")) as store:
+        assert store.load() == {}
+        store.save({b"b.py": record})
+        assert (store.load(), store.fault) == ({b"b.py": record}, None)
 
 
 def test_threads_share_one_store(store: VerdictStore) -> None:
@@ -157,6 +184,19 @@ def test_a_process_that_reads_marks_what_it_read_while_another_writes(path: Path
             list(writes)
         assert one.fault is None
         assert other.fault is None
+
+
+def test_a_lock_that_only_kept_a_verdict_from_being_marked_as_used_is_forgotten_with_the_next_answer(
+    path: Path, store: VerdictStore
+) -> None:
+    store.put({key(1): verdict(1)})
+    with closing(sqlite3.connect(path, isolation_level=None)) as stopped:
+        stopped.execute("UPDATE verdict SET used = 0")
+        stopped.execute("BEGIN IMMEDIATE")
+        assert store.get([key(1)]) == {key(1): verdict(1)}
+        assert "locked" in str(store.fault)
+    assert store.get([key(2)]) == {}
+    assert store.fault is None
 
 
 def test_a_folder_made_for_a_store_is_the_owners_alone(path: Path, store: VerdictStore) -> None:

@@ -49,7 +49,9 @@ def test_a_lock_that_another_process_keeps_is_waited_for_less_than_a_second_and_
         stopped.execute("BEGIN IMMEDIATE")
         store.put({key(2): verdict(2)})
         assert "locked" in str(store.fault)
+        # What was not kept is not mended by what is found.
         assert store.get([key(1), key(2)]) == {key(1): verdict(1)}
+        assert "locked" in str(store.fault)
     store.put({key(2): verdict(2)})
     assert store.fault is None
     assert store.get([key(2)]) == {key(2): verdict(2)}
@@ -165,7 +167,7 @@ def test_a_path_that_is_a_folder_is_no_store_and_no_reason_to_stop(tmp_path: Pat
         store.put({key(1): FULL})
         assert store.get([key(1)]) == {}
         assert f"{tmp_path} cannot be used" in str(store.fault)
-    with closing(RecordStore(tmp_path)) as records:
+    with closing(RecordStore(tmp_path, b"engines")) as records:
         assert records.load() == {}
 
 

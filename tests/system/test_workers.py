@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from konivrer_watch.core.errors import EngineDiedError, EngineSilentError
-from konivrer_watch.system.workers import Workers, open_workers
+from konivrer_watch.system.workers import EngineHinderedError, Workers, open_workers
 
 SETUP = b"setup:"
 pytestmark = pytest.mark.anyio
@@ -31,7 +31,6 @@ async def pool(size: int = 1, deadline: float = 10.0) -> AsyncIterator[Workers]:
             yield workers
     finally:
         await workers.aclose()
-        assert workers.pids == []
         assert children() <= before
 
 
@@ -54,11 +53,12 @@ async def test_answers_go_to_those_who_asked() -> None:
         answers[name] = await workers.ask(b"slow:" + name, SETUP)
 
     names = [b"%d" % number for number in range(40)]
+    before = children()
     async with pool(size=3) as workers:
         async with anyio.create_task_group() as group:
             for name in names:
                 group.start_soon(ask, workers, name)
-        assert len(workers.pids) == 3
+        assert len(children() - before) == 3
     assert answers == {name: name for name in names}
 
 
@@ -156,30 +156,56 @@ async def test_a_child_that_was_killed_while_it_had_nothing_to_do_is_replaced() 
         assert int(await workers.ask(b"pid:", SETUP)) != pid
 
 
-async def test_children_with_nothing_to_do_can_be_ended_and_come_back_when_needed() -> None:
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        *[
+            (each, EngineHinderedError)
+            for each in (signal.SIGKILL, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
+        ],
+        *[
+            (each, EngineDiedError)
+            for each in (signal.SIGSEGV, signal.SIGABRT, signal.SIGPROF, signal.SIGBUS)
+        ],
+    ],
+)
+async def test_an_end_by_another_hand_is_told_from_one_by_its_own(
+    number: signal.Signals, kind: type[EngineDiedError]
+) -> None:
     async with pool() as workers:
         pid = int(await workers.ask(b"pid:", SETUP))
-        await workers.release()
-        assert workers.pids == []
-        assert gone(pid)
-        assert await workers.ask(b"echo:next", SETUP) == b"next"
+        os.kill(pid, signal.SIGSTOP)
+        raised: list[EngineDiedError] = []
+
+        async def ask() -> None:
+            with pytest.raises(EngineDiedError, match=number.name) as error:
+                await workers.ask(b"echo:", SETUP)
+            raised.append(error.value)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask)
+            await anyio.sleep(0.02)
+            os.kill(pid, number)
+            os.kill(pid, signal.SIGCONT)
+        assert [type(error) for error in raised] == [kind]
 
 
 async def test_a_program_that_is_not_there_fails_the_request() -> None:
     workers = Workers(("/nowhere/python",), 1, 1.0)
     for _ in range(2):
-        with pytest.raises(EngineDiedError, match="could not be started"):
+        with pytest.raises(EngineHinderedError, match="could not be started"):
             await workers.ask(b"echo:", SETUP)
 
 
 async def test_a_block_left_by_an_error_with_a_request_under_way_leaves_no_child() -> None:
-    pids: list[int] = []
+    before = children()
+    pids: set[int] = set()
     with pytest.RaisesGroup(ZeroDivisionError):
         async with open_workers("json.tool", 2, 10.0) as workers, anyio.create_task_group() as group:
             group.start_soon(workers.ask, b"0" * 10, SETUP)
-            while not workers.pids:
+            while not pids:
                 await anyio.sleep(0.01)
-            pids = workers.pids
+                pids = children() - before
             raise ZeroDivisionError
     assert all(map(gone, pids))
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.whole.bad_tree import CALL, CHAIN, GOOD, SYNTAX_ERROR, make_bad_tree
-from tests.whole.program import codes, report, run, watching
+from tests.whole.program import codes, is_summary, report, run, watching
 
 GOOD_FILES = [
     "good.py",
@@ -173,17 +173,27 @@ def test_a_watcher_of_the_bad_tree_holds_the_same_findings_and_stays_alive(
 ) -> None:
     for name, value in judged.environment.items():
         monkeypatch.setenv(name, value)
-    with watching(judged.root) as watcher:
+    with watching(judged.root, "--source", "poll") as watcher:
         watcher.wait_for(lambda line: line.startswith("konivrer-watch "))
         ended = run("status", "--sync", "--findings", "--format", "json", judged.root)
         answer = json.loads(ended.stdout)
-        # A source of events that cannot spell a name of this tree says so, and is helped by sweeps.
-        assert ended.returncode == (0 if answer["healthy"] else 1)
-        assert answer["healthy"] or "inv\\xFF.py" in answer["reason"]
+        assert (ended.returncode, answer["healthy"]) == (1, False)
+        assert answer["reason"].endswith("as configured")
         assert answer["synced"] is True
         assert answer["findings_list"] == judged.report["findings"]
         assert {problem["path"] for problem in answer["problems"]} == set(PROBLEMS)
         assert watcher.process.poll() is None
+
+
+def test_events_that_cannot_spell_a_name_are_told_of_and_helped_by_sweeps(tmp_path: Path) -> None:
+    (tmp_path / "good.py").write_bytes(GOOD)
+    with watching(tmp_path, "--source", "watchfiles") as watcher:
+        watcher.wait_for(is_summary)
+        (tmp_path / os.fsdecode(b"inv\xff.py")).write_bytes(GOOD)
+        assert "inv\\xFF.py" in watcher.wait_for(lambda line: "  degraded: " in line)
+        ended = run("status", "--sync", "--findings", "--format", "json", tmp_path)
+        paths = {finding["path"] for finding in json.loads(ended.stdout)["findings_list"]}
+        assert paths == {"good.py", "inv\\xff.py"}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
-from konivrer_watch.cli.configuration import NOT_SETTINGS
+from konivrer_watch.cli.configuration import NO_EFFECT_YET, NOT_SETTINGS
 from konivrer_watch.cli.main import ExitCode
 from konivrer_watch.core.settings import KINDS, Settings, flat
 from tests.cli.running import commands
@@ -65,6 +65,11 @@ def test_every_exit_code_has_a_row_in_the_readme(code: ExitCode) -> None:
 @pytest.mark.parametrize("key", list(KINDS))
 def test_every_setting_is_in_the_readme(key: str) -> None:
     assert is_named(key)
+
+
+def test_the_readme_marks_exactly_the_settings_that_have_no_effect_yet() -> None:
+    assert set(re.findall(r"`([a-z_.]+)`\*", README)) == NO_EFFECT_YET
+    assert set(KINDS) >= NO_EFFECT_YET
 
 
 @pytest.mark.parametrize("variable", sorted(NOT_SETTINGS))

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.whole.program import PROGRAM, calm, gone, is_summary, run, watching
+from tests.whole.program import PROGRAM, calm, crowding, gone, is_summary, run, watching
 
 FILES = 300
 SOURCE = "import os\nimport subprocess\n\n\ndef call(x):\n    subprocess.call(x, shell=True)\n\n\n# {}\n"
@@ -116,10 +116,11 @@ def test_a_check_that_is_interrupted_says_so_within_a_second_and_leaves_no_engin
         [PROGRAM, "check", str(tree)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         children = wait_for_children(process)
+        crowded = crowding()
         started = time.monotonic()
         process.send_signal(number)
         out, errors = process.communicate(timeout=10)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 1 * max(crowded, crowding())
         assert (process.returncode, out, errors.strip()) == (130, b"", b"")
         assert gone(children, 0.5)
 
@@ -149,10 +150,11 @@ def test_a_watcher_whose_output_nobody_reads_still_ends_within_a_second(tree: Pa
         deadline = time.monotonic() + 20
         while run("status", "--sync", tree).returncode != 0:
             assert time.monotonic() < deadline
+        crowded = crowding()
         started = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
-        assert time.monotonic() - started < 1.2
+        assert time.monotonic() - started < 1.2 * max(crowded, crowding())
     finally:
         process.kill()
         process.communicate(timeout=10)

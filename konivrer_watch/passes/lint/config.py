@@ -23,7 +23,8 @@ class LintProfile(msgspec.Struct, frozen=True):
     ``requires-python``). ``src`` are absolute glob patterns of folders that hold first-party modules.
     ``forced`` means that ``lint.exclude`` must be applied to files named on the command line.
     ``problem`` names a file that could not be read, and why: ruff will most likely refuse it too.
-    ``files`` are absolute paths whose appearance, change or loss may change this profile.
+    ``files`` are absolute paths whose appearance, change or loss may change this profile. ``names_files`` means that
+    it may say of other files than Python's that ruff judges them.
     """
 
     root: bytes
@@ -36,6 +37,7 @@ class LintProfile(msgspec.Struct, frozen=True):
     forced: bool
     problem: str | None
     files: tuple[bytes, ...]
+    names_files: bool = False
 
 
 class _Chain(msgspec.Struct, frozen=True):
@@ -147,6 +149,7 @@ class LintConfigurations:
             forced=any(file.excludes_from_lint for file, _ in chain.members),
             problem=problem,
             files=looked,
+            names_files=any(file.names_files for file, _ in chain.members),
         )
 
     def _chain(self, first: SettingsFile, *, user_level: bool) -> _Chain:

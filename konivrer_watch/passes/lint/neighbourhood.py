@@ -7,15 +7,12 @@ and in preview whether its package lies inside another one with a gap between (I
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import translate
 from functools import lru_cache
 from hashlib import sha256
 
 from konivrer_watch.passes.lint.config import LintProfile, ancestors
-from konivrer_watch.passes.lint.words import import_words
-
-__all__ = ["Neighbourhoods", "import_words", "package_root"]
 
 Listing = Callable[[bytes], frozenset[bytes]]
 
@@ -62,7 +59,7 @@ class Neighbourhoods:
         key = (src, word)
         if key not in self._first_party:
             if src not in self._folders:
-                self._folders[src] = [folder for each in src for folder in _folders(each, self._listing)]
+                self._folders[src] = source_folders(src, self._listing)
             self._first_party[key] = _is_first_party(word, self._folders[src], self._listing)
         return self._first_party[key]
 
@@ -99,6 +96,11 @@ def _is_first_party(word: bytes, folders: Sequence[bytes], listing: Listing) -> 
             if module + b"/" in names or module + b".py" in names or module + b".pyi" in names:
                 return True
     return False
+
+
+def source_folders(src: Iterable[bytes], listing: Listing) -> list[bytes]:
+    """Return the folders that the patterns of a profile's ``src`` name, in order."""
+    return [folder for pattern in src for folder in _folders(pattern, listing)]
 
 
 def _folders(pattern: bytes, listing: Listing) -> Iterator[bytes]:

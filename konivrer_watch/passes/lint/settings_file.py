@@ -67,6 +67,11 @@ class SettingsFile(msgspec.Struct, frozen=True):
         return bool(self._lint.get("exclude"))
 
     @property
+    def names_files(self) -> bool:
+        """Whether this file says which files ruff judges, or in which language another ending is written."""
+        return any((self.options or {}).get(key) for key in ("include", "extend-include", "extension"))
+
+    @property
     def _lint(self) -> Mapping[str, object]:
         lint = (self.options or {}).get("lint")
         return lint if isinstance(lint, dict) else {}

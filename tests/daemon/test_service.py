@@ -1,0 +1,65 @@
+"""``status`` tells what is missing from the verdict, and nothing of a load that is no longer so."""
+
+import json
+from types import SimpleNamespace
+from typing import Any, cast
+
+import anyio
+import msgspec
+import pytest
+
+from konivrer_watch.core.model import Skip
+from konivrer_watch.core.pace import Load
+from konivrer_watch.core.settings import Settings
+from konivrer_watch.core.status import QueueDrained, SweepFinished
+from konivrer_watch.daemon.intake import Intake
+from konivrer_watch.daemon.queue import Queue
+from konivrer_watch.daemon.recorder import Recorder
+from konivrer_watch.daemon.service import Service
+from konivrer_watch.daemon.throttle import Throttle
+from konivrer_watch.system.control import Status
+from konivrer_watch.system.load import LoadMeter
+
+pytestmark = pytest.mark.anyio
+MEASURED = Load(0.0, cpu_others_percent=12.345, memory_others_percent=3.21, own_cpu_percent=0.049)
+
+
+async def answer(recorder: Recorder, load: Load | None = None) -> Any:
+    intake = cast(Intake, SimpleNamespace(directories=1))
+    throttle = cast(Throttle, SimpleNamespace(load=load, paused_since=None))
+    service = Service(b"/r", "poll", Settings(), recorder, intake, Queue(), throttle, LoadMeter())
+    return json.loads(await service.answer(Status(sync=False, findings=False, timeout=1.0)))
+
+
+def recorder(*skipped: Skip) -> Recorder:
+    made = Recorder(lambda *_: None)
+    made.record(SweepFinished("2026-01-01T00:00:00Z", skipped))
+    made.record(QueueDrained())
+    return made
+
+
+async def test_what_cannot_be_looked_at_is_a_problem_with_a_hint_and_a_link_out_is_none() -> None:
+    told = await answer(recorder(Skip(b"p1", "Permission denied"), Skip(b"l.py", "a link", complete=True)))
+    assert (told["complete"], told["healthy"]) == (False, True)
+    assert told["problems"] == [
+        {
+            "path": "p1",
+            "pass": None,
+            "message": "Permission denied",
+            "hint": "correct it, or exclude it; the watcher looks again by itself",
+        }
+    ]
+
+
+async def test_a_load_measured_just_now_is_told_with_one_decimal() -> None:
+    load = msgspec.structs.replace(MEASURED, at=anyio.current_time() - 9)
+    told = (await answer(recorder(), load))["load"]
+    assert (told["cpu_percent"], told["memory_percent"], told["own_cpu_percent"]) == (12.3, 3.2, 0.0)
+
+
+@pytest.mark.parametrize("measured", [True, False])
+async def test_a_load_of_long_ago_or_none_is_unknown(measured: bool) -> None:
+    load = msgspec.structs.replace(MEASURED, at=anyio.current_time() - 11) if measured else None
+    told = (await answer(recorder(), load))["load"]
+    assert (told["cpu_percent"], told["memory_percent"], told["own_cpu_percent"]) == (None, None, None)
+    assert told["threshold"] == 80
