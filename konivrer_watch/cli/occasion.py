@@ -3,7 +3,10 @@
 import math
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from konivrer_watch.core.model import Change, Problem, Trigger
+from konivrer_watch.core.news import compare
 from konivrer_watch.core.relevance import steers
 from konivrer_watch.daemon.recorder import Judgement
 from konivrer_watch.report.troubles import Told
@@ -40,7 +43,7 @@ class Occasion:
 
     def sort(self, judgements: Sequence[Judgement], now: float) -> list[Judgement]:
         """Return those to tell at once: what a person saved or removed, where it is not much; keep the rest."""
-        news = [each for each in judgements if self._is_news(each)]
+        news = [each for judgement in judgements if (each := self._news(judgement))]
         near = [each for each in news if _is_near(each)]
         if len(near) > _FEW or any(_is_near(each) for each in self._collected.values()):
             near = []
@@ -63,15 +66,23 @@ class Occasion:
         self._collected, self._reasons = {}, {}
         return why, collected
 
-    def _is_news(self, judgement: Judgement) -> bool:
-        """Whether a person wants to hear of it: what they saved, always; of all else, what differs."""
+    def _news(self, judgement: Judgement) -> Judgement | None:
+        """Return what a person wants to hear: what they saved, always; of all else, what differs from what was told."""
+        earlier = self._collected.pop(judgement.path, None)
+        if earlier is not None:
+            # What came untold and went again did not happen.
+            gone = (*earlier.news.gone, *judgement.news.gone)
+            net = compare(gone, (*earlier.news.appeared, *judgement.news.appeared))
+            judgement = msgspec.structs.replace(judgement, news=net)
         verdicts = judgement.outcome.verdicts.values() if judgement.outcome else ()
         problems = frozenset([verdict.problem for verdict in verdicts if verdict.problem])
-        before = self._problems.pop(judgement.path, frozenset())
+        known = self._problems.pop(judgement.path, frozenset()) if earlier is None else frozenset()
         if problems:
             self._problems[judgement.path] = problems
         saved = judgement.outcome is not None and judgement.outcome.trigger is Trigger.SAVE
-        return saved or bool(judgement.news.appeared or judgement.news.gone or problems - before)
+        if saved or judgement.news.appeared or judgement.news.gone or problems - known:
+            return judgement
+        return None
 
     def _reason(self, judgement: Judgement, now: float) -> str:
         trigger = judgement.outcome.trigger if judgement.outcome else None

@@ -2,12 +2,15 @@
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from konivrer_watch.cli.occasion import Occasion
-from konivrer_watch.core.model import Change, ChangeKind, Trigger
+from konivrer_watch.core.model import Change, ChangeKind, Finding, Trigger
+from konivrer_watch.core.news import News, compare
 from konivrer_watch.core.status import ChangesSeen, FilesJudged, FileState
 from tests.cli.hearing import DRAINED, SWEPT, gone, heard, judged, removed, said
-from tests.report.samples import LOST, UNUSED
+from tests.report.samples import JOIN, LOST, SHELL, UNUSED
 
 
 def test_a_change_of_configuration_is_one_line_with_the_worst_below() -> None:
@@ -85,3 +88,55 @@ def test_a_configuration_is_blamed_for_what_follows_it_within_five_seconds_and_n
     assert occasion.take()[0] == "configuration changed"
     occasion.sort([judged(3, Trigger.SWEEP, UNUSED)], 23.0)
     assert occasion.take()[0] == "files changed"
+
+
+def test_what_came_and_went_again_before_it_was_told_did_not_happen() -> None:
+    occasion = Occasion()
+    occasion.sort([judged(1, Trigger.CONFIGURATION, UNUSED)], 0.0)
+    back = msgspec.structs.replace(judged(1, Trigger.CONFIGURATION), news=News((), (UNUSED,)))
+    occasion.sort([back], 1.0)
+    assert occasion.take()[1] == []
+
+
+def test_a_save_tells_at_once_what_was_still_to_be_told_of_its_file() -> None:
+    occasion = Occasion()
+    occasion.sort([judged(1, Trigger.CONFIGURATION, UNUSED)], 0.0)
+    (told,) = occasion.sort([judged(1, Trigger.SAVE, SHELL)], 1.0)
+    assert told.news.appeared == (UNUSED, SHELL)
+    assert occasion.take()[1] == []
+
+
+def test_a_problem_that_was_not_told_yet_is_told_though_it_came_twice() -> None:
+    occasion = Occasion()
+    for now in (0.0, 1.0):
+        occasion.sort([judged(1, Trigger.SWEEP, problem=LOST)], now)
+    assert [each.path for each in occasion.take()[1]] == [b"m0001.py"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 2), st.sets(st.sampled_from([UNUSED, SHELL, JOIN])), st.sampled_from(Trigger)
+        )
+    )
+)
+def test_all_that_is_told_adds_up_to_what_holds(steps: list[tuple[int, set[Finding], Trigger]]) -> None:
+    occasion = Occasion()
+    holds: dict[bytes, set[Finding]] = {}
+    heard: dict[bytes, set[Finding]] = {}
+    for now, (number, findings, trigger) in enumerate(steps):
+        judgement = judged(number, trigger, *findings)
+        before = holds.get(judgement.path, set())
+        holds[judgement.path] = findings
+        judgement = msgspec.structs.replace(judgement, news=compare(before, findings))
+        told = occasion.sort([judgement], float(now))
+        if occasion.is_over(float(now)) or now == len(steps) - 1:
+            told += occasion.take()[1]
+        for each in told:
+            known = heard.setdefault(each.path, set())
+            assert known >= set(each.news.gone)
+            assert known.isdisjoint(each.news.appeared)
+            heard[each.path] = (known - set(each.news.gone)) | set(each.news.appeared)
+    assert {path: each for path, each in holds.items() if each} == {
+        path: each for path, each in heard.items() if each
+    }
