@@ -105,7 +105,15 @@ class _App:
         limits = Limits(settings.resource_threshold, settings.resource_resume)
         self._throttle = Throttle(limits, sample, self._recorder.record, _utc_now)
         settle = Settle(settings.debounce_ms / 1000, settings.debounce_max_ms / 1000)
-        self._intake = Intake(bench, settle, self._inbox, queue, self._recorder, self._source.rebuild_nowait)
+        self._intake = Intake(
+            bench,
+            settle,
+            self._inbox,
+            queue,
+            self._recorder,
+            self._source.rebuild_nowait,
+            announced=self._source.announces,
+        )
         self._runner = Runner(queue, self._throttle, bench.judge, self._recorder, self._inbox, self._intake)
         self._service = Service(
             request.place.root,

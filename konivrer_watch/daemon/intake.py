@@ -48,13 +48,17 @@ class Intake:
         queue: Queue,
         recorder: Recorder,
         rebuild_source: Callable[[], None],
+        *,
+        announced: bool = True,
     ) -> None:
+        """``announced`` is whether there is a source that tells of changes; without one, sweeps find them all."""
         self._contexts = bench.contexts
         self._judge = bench.judge
         self._settle = settle
         self._inbox = inbox
         self._queue = queue
         self._recorder = recorder
+        self._announced = announced
         self._root = RootWatch(recorder, rebuild_source)
         self._links: tuple[bytes, ...] = ()
         self._context_is_old = True
@@ -165,8 +169,8 @@ class Intake:
         if snapshot.steering != self._steering or await self._surroundings_changed():
             self._context_is_old = True
         self._steering = snapshot.steering
-        degraded = self._recorder.status.degraded is not None
-        self._sweep_at = anyio.current_time() + pause_after(swept.cost, degraded=degraded)
+        alone = not self._announced or self._recorder.status.degraded is not None
+        self._sweep_at = anyio.current_time() + pause_after(swept.cost, alone=alone)
         self._recorder.record(SweepFinished(at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), tuple(snapshot.skipped)))
         self._ended = self._begun
         self._judge.forget(self.files)

@@ -20,7 +20,7 @@ class Sighting(msgspec.Struct, frozen=True):
     """What differs from the known tree.
 
     ``folders`` is whether a directory appeared: what was put into it meanwhile may not be announced. ``uncertain``
-    is whether only a sweep can tell, because an ignore file or an ignored configuration changed.
+    is whether only a sweep can tell: an ignore file or an ignored configuration changed, or a folder cannot be read.
     """
 
     changes: tuple[Change, ...]
@@ -39,8 +39,11 @@ def look(scope: ScanScope, known: Mapping[bytes, Signature], hints: Iterable[byt
         mode = _mode(os.path.join(scope.root, path))
         if mode is not None and stat.S_ISDIR(mode):
             folders = True
-            found: Mapping[bytes, Signature] = scan(scope, path).files
-            changes |= _compare(known, found, path)
+            snapshot = scan(scope, path)
+            if not all(skip.complete for skip in snapshot.skipped):
+                # What it could not look at is a sweep's to name.
+                return Sighting((), uncertain=True)
+            changes |= _compare(known, snapshot.files, path)
         elif mode is None or path in known or _may_count(scope, path):
             changes |= _compare(known, _file(scope, path, mode), path)
     return Sighting(tuple(changes.values()), folders)

@@ -14,7 +14,7 @@ from konivrer_watch.system.scan import ScanScope, Snapshot, scan
 _SHARE = 0.001
 _LEAST_SECONDS = 10.0
 DEGRADED_SECONDS = 2.0
-_DEGRADED_SHARE = 0.05
+_ALONE_SHARE = 0.05
 
 RootId = tuple[int, int]
 """A folder's device and inode."""
@@ -36,10 +36,13 @@ def sweep(scope: ScanScope) -> Swept:
     return Swept(snapshot, (status.st_dev, status.st_ino), time.thread_time() - started)
 
 
-def pause_after(cost: float, *, degraded: bool) -> float:
-    """Return the seconds until the next sweep, after one that took ``cost`` CPU seconds."""
-    if degraded:
-        return max(DEGRADED_SECONDS, cost / _DEGRADED_SHARE)
+def pause_after(cost: float, *, alone: bool) -> float:
+    """Return the seconds until the next sweep, after one that took ``cost`` CPU seconds.
+
+    ``alone`` is whether nothing but sweeps tells of changes.
+    """
+    if alone:
+        return max(DEGRADED_SECONDS, cost / _ALONE_SHARE)
     return max(_LEAST_SECONDS, cost / _SHARE)
 
 

@@ -33,6 +33,7 @@ class PortableSource:
     """Tells ``hint`` of what may have changed under ``root``."""
 
     name = "watchfiles"
+    announces = True
 
     def __init__(
         self, root: bytes, hint: Callable[[Iterable[Hint]], None], degraded: Callable[[str | None], None]
@@ -152,16 +153,16 @@ class PollingSource:
     """No events at all: the tree is swept, and nothing else."""
 
     name = "poll"
+    announces = False
 
     def __init__(
         self, root: bytes, hint: Callable[[Iterable[Hint]], None], degraded: Callable[[str | None], None]
     ) -> None:
-        self._degraded = degraded
+        """Take what any source takes, and need none of it."""
 
     def rebuild_nowait(self) -> None:
         """Do nothing: a sweep looks at what stands there."""
 
     async def run(self) -> None:
-        """Say so, and wait to be cancelled."""
-        self._degraded("polling, as configured")
+        """Wait to be cancelled."""
         await anyio.sleep_forever()

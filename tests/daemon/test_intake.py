@@ -10,17 +10,18 @@ from typing import Any, cast
 import anyio
 import pytest
 
-from konivrer_watch.core.model import Hint, Signature, Trigger
+from konivrer_watch.core.model import Hint, Signature, Skip, Trigger
 from konivrer_watch.core.settle import Settle, Settled
 from konivrer_watch.core.status import Event, QueueDrained, SweepFinished
 from konivrer_watch.daemon import intake as intake_module
+from konivrer_watch.daemon import look as look_module
 from konivrer_watch.daemon.inbox import Inbox
 from konivrer_watch.daemon.intake import Intake
 from konivrer_watch.daemon.queue import Queue
 from konivrer_watch.daemon.recorder import Recorder
-from konivrer_watch.daemon.sweep import Swept, sweep
+from konivrer_watch.daemon.sweep import Swept, pause_after, sweep
 from konivrer_watch.daemon.workbench import Workbench
-from konivrer_watch.system.scan import ScanScope
+from konivrer_watch.system.scan import ScanScope, Snapshot
 
 pytestmark = pytest.mark.anyio
 
@@ -293,6 +294,25 @@ async def test_the_targets_change_is_its_links_change_too(scene: Scene) -> None:
         (scene.root / "a.py").write_text("x = 333\n")
         scene.hint("a.py")
         await scene.queued("link.py")
+
+
+async def test_without_a_source_that_tells_sweeps_come_every_two_seconds() -> None:
+    assert pause_after(0.01, alone=True) == 2.0
+    assert pause_after(0.01, alone=False) == 10.0
+    assert pause_after(0.05, alone=False) == 50.0
+
+
+async def test_a_folder_that_cannot_be_read_is_named_by_a_sweep_before_its_files_are_gone(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(scene):
+        await scene.until(lambda: scene.intake.drained)
+        sweeps = scene.count(SweepFinished)
+        closed = Snapshot({}, {}, (), frozenset(), (Skip(b"p", "Permission denied"),), 0)
+        monkeypatch.setattr(look_module, "scan", lambda scope, under: closed)
+        (scene.root / "p").mkdir()
+        scene.hint("p")
+        await scene.until(lambda: scene.count(SweepFinished) > sweeps)
 
 
 async def test_an_idle_tree_is_not_swept(scene: Scene) -> None:
