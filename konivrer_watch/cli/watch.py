@@ -1,5 +1,6 @@
 """``konivrer-watch [PATH]``: watch in the foreground."""
 
+import gc
 import shlex
 import sys
 from collections.abc import Mapping
@@ -70,6 +71,7 @@ def command(
         bar=not plain and style == "text" and sys.stderr.isatty(),
         see_all="konivrer-watch status --findings" + ("" if path == "." else f" {shlex.quote(path)}"),
     )
+    gc.enable()
     with voice:
         voice.begin(root)
         while (ended := anyio.run(watch, _request(root, settings, options), voice.hear)) in _ANEW:
