@@ -40,6 +40,8 @@ class Judge:
     def __init__(
         self, reader: Reader, store: VerdictStore | None, workers: Workers, contexts: Contexts
     ) -> None:
+        # Two threads at it would only take turns at the interpreter, and be slower for it.
+        self._looking = anyio.Lock()
         self._reader = reader
         self._store = store
         self._contexts = contexts
@@ -60,7 +62,8 @@ class Judge:
         context = self._contexts.current
         if context is None:
             raise RuntimeError("nothing can be judged before the configurations were read")
-        seen, known = await anyio.to_thread.run_sync(self._look, entries, context)
+        async with self._looking:
+            seen, known = await anyio.to_thread.run_sync(self._look, entries, context)
         unknown = {
             sight.path: tuple([pass_ for pass_, key in sight.keys.items() if key not in known])
             for sight in seen.sights
