@@ -57,13 +57,17 @@ def bandits(root: Path, options: list[str]) -> set[Place]:
     lines: dict[str, list[bytes]] = {}
 
     def column(each: dict[str, Any]) -> int:
-        """Turn bandit's offset in bytes, on the first line of the node, into a column in code points from 1."""
-        name, first = each["filename"], each["line_range"][0]
-        if each["test_id"] == "B613":
-            return int(each["col_offset"]) + 1
+        """Turn bandit's offset, from 0 and in bytes of UTF-8, into a column from 1 and in code points.
+
+        Where the node begins on another line than the finding's, what stands before it there is taken for ASCII.
+        """
+        name, offset = each["filename"], int(each["col_offset"])
         if name not in lines:
             lines[name] = (root / name).read_bytes().split(b"\n")
-        return len(lines[name][max(first - 1, 0)][: each["col_offset"]].decode(errors="replace")) + 1
+        before = lines[name][max(each["line_number"] - 1, 0)][:offset]
+        if before.isascii() or each["test_id"] == "B613":
+            return offset + 1
+        return len(before.decode(errors="replace")) + 1
 
     return {
         (str(Path(each["filename"])), each["line_number"], column(each), each["test_id"])
