@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import msgspec
 
@@ -154,6 +155,8 @@ class Contexts:
             security, faults = await anyio.to_thread.run_sync(
                 read_security, self._place.root, self._packs.security, reader
             )
+        # Cancelled while a thread was at it, only ruff's part has ended of it so far, without an answer.
+        await anyio.lowlevel.checkpoint()
         self._outside = reader.unseen(self._place.root, files)
         linter, members, lint_faults = asked[0]
         self.current = Context(

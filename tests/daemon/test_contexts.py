@@ -1,7 +1,9 @@
 """Engines that are missing, broken or exchanged; settings they refuse; surroundings that change."""
 
+import threading
 from pathlib import Path
 
+import anyio
 import pytest
 
 from konivrer_watch.core.errors import EngineMissingError, UsageFault
@@ -165,3 +167,31 @@ async def test_a_configuration_that_no_file_lies_under_is_named_too(root: Path) 
             Pass.LINT,
             ProblemKind.CONFIGURATION,
         )
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_reading_is_cancelled_and_nothing_else(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, leave = threading.Event(), threading.Event()
+
+    def read(*arguments: object) -> tuple[None, tuple[()]]:
+        reading.set()
+        assert leave.wait(10)
+        return None, ()
+
+    async def listen(*arguments: object) -> None:
+        await anyio.sleep_forever()
+
+    async with opened(root) as bench:
+        before = bench.contexts.current
+        monkeypatch.setattr(contexts, "read_security", read)
+        monkeypatch.setattr(bench.contexts, "_ask_ruff", listen)
+        async with anyio.create_task_group() as group:
+            group.start_soon(bench.contexts.read, [b"a.py"])
+            while not reading.is_set():
+                await anyio.sleep(0.005)
+            # ruff's part ends at once, while this thread is still at it.
+            group.cancel_scope.cancel()
+            leave.set()
+        assert bench.contexts.current is before
