@@ -21,9 +21,10 @@ from konivrer_watch.daemon.linter import Linter, find_linter, locate
 from konivrer_watch.passes.lint.config import LintConfigurations
 from konivrer_watch.passes.lint.neighbourhood import source_folders
 from konivrer_watch.passes.optimize.engine import OptimizeEngine, OptimizeSettings
-from konivrer_watch.passes.security.profile import SecurityProfile, engine_fingerprint
+from konivrer_watch.passes.security.profile import PLUGIN_GROUP, SecurityProfile, engine_fingerprint
 from konivrer_watch.system.files import list_directory, stat_file
 from konivrer_watch.system.git import GitPlace
+from konivrer_watch.system.plugins import entry_points
 from konivrer_watch.system.ruff import Members, Ruff, find_ruff
 from konivrer_watch.system.scan import ScanScope, Snapshot, scan
 
@@ -237,4 +238,4 @@ def read_engines(packs: Packs, settings: Settings) -> Engines:
         ).digest
     except ValueError as error:
         raise UsageFault(str(error)) from error
-    return Engines(own_engines(), optimize, engine_fingerprint())
+    return Engines(own_engines(), optimize, engine_fingerprint(entry_points(PLUGIN_GROUP)))

@@ -10,7 +10,6 @@ from konivrer_watch.passes.security.profile import (
     DEFAULT_EXCLUDE,
     SecurityProfile,
     also_reads,
-    engine_fingerprint,
     load_profile,
 )
 from tests.passes.security_sources import PACK
@@ -153,31 +152,9 @@ def test_a_profile_crosses_a_process_boundary() -> None:
 
 def test_neither_bandit_nor_yaml_is_imported_for_a_root_without_configuration() -> None:
     program = (
-        "import sys; from konivrer_watch.passes.security.profile import engine_fingerprint, load_profile;"
-        "load_profile({'pyproject.toml': b'[project]'}, b'').digest; engine_fingerprint();"
+        "import sys; from konivrer_watch.passes.security.profile import load_profile;"
+        "load_profile({'pyproject.toml': b'[project]'}, b'').digest;"
         "print([name for name in ('bandit', 'yaml', 'tomllib', 'configparser') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-
-
-def test_the_fingerprint_names_the_installed_engine() -> None:
-    assert engine_fingerprint() == engine_fingerprint()
-    assert len(engine_fingerprint()) == 32
-
-
-def test_the_fingerprint_follows_versions(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = engine_fingerprint()
-    monkeypatch.setattr("importlib.metadata.Distribution.version", "1.9.99")
-    assert engine_fingerprint() != before
-
-
-def test_the_fingerprint_follows_plugins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    before = engine_fingerprint()
-    for group, changes in (("console_scripts", False), ("bandit.plugins", True)):
-        information = tmp_path / group / "more-1.0.dist-info"
-        information.mkdir(parents=True)
-        (information / "METADATA").write_text("Metadata-Version: 2.1\nName: more\nVersion: 1.0\n", "utf-8")
-        (information / "entry_points.txt").write_text(f"[{group}]\nmore = more:check\n", "utf-8")
-        monkeypatch.setattr("sys.path", [*sys.path, str(tmp_path / group)])
-        assert (engine_fingerprint() != before) is changes

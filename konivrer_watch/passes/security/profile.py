@@ -6,7 +6,7 @@ count. The files read are those of the root, as ``bandit -r .`` run there would 
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import translate
 from functools import lru_cache
 
@@ -18,6 +18,8 @@ from konivrer_watch.passes.security.configuration import read_ini, read_table, r
 CONFIG_NAMES = (".bandit", "bandit.yaml", "bandit.yml", "pyproject.toml")
 DEFAULT_INCLUDE = ("*.py", "*.pyw")
 DEFAULT_EXCLUDE = (".svn", "CVS", ".bzr", ".hg", ".git", "__pycache__", ".tox", ".eggs", "*.egg")
+
+PLUGIN_GROUP = b"[bandit."
 
 _NOT_IN_VERDICTS = frozenset({"exclude_dirs", "include", "log_format", "plugin_name_pattern"})
 _UNANSWERABLE = ("baseline", "level", "confidence")
@@ -145,17 +147,10 @@ def _given(paths: tuple[str, ...], is_folder: Callable[[str], bool]) -> tuple[st
     return tuple(path.removesuffix("/") + "/*" if is_folder(path) else path for path in paths)
 
 
-def engine_fingerprint() -> bytes:
-    """SHA-256 over the names, versions and entry points of bandit and of everything it would load.
+def engine_fingerprint(distributions: Sequence[tuple[str, bytes]]) -> bytes:
+    """SHA-256 over the installed distributions (name with version, entry points) that hold ``PLUGIN_GROUP``.
 
-    The modules behind the entry points are not imported. Source: stevedore's two namespaces in bandit
-    1.9 ``core/extension_loader.py``.
+    bandit is one of them: its own plugins come by entry points like any other's. Source: stevedore's namespaces in
+    bandit 1.9 ``core/extension_loader.py``, ``bandit.plugins`` and ``bandit.blacklists``.
     """
-    from importlib import metadata
-
-    found = []
-    for distribution in metadata.distributions():
-        points = distribution.read_text("entry_points.txt") or ""
-        if "[bandit." in points:
-            found.append((distribution.name, distribution.version, points))
-    return hashlib.sha256(msgspec.msgpack.encode(sorted(found))).digest()
+    return hashlib.sha256(msgspec.msgpack.encode(distributions)).digest()
