@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 import traceback
+from contextlib import suppress
 from enum import IntEnum
 
 import click
@@ -117,9 +118,23 @@ def main() -> None:
     except Exception as error:
         code = _tell(error)
     _leave_standard_output()
-    # Nor is it worth the while to search what is left for cycles before it goes with the process.
-    gc.freeze()
     sys.exit(code if isinstance(code, int) else ExitCode.CLEAN)
+
+
+def run() -> None:
+    """Be the command: run the program, and end the process without taking the interpreter apart.
+
+    All that was opened is closed by then; freeing what is left, object by object, took a tenth of a warm check.
+    """
+    code = ExitCode.FAILURE.value
+    try:
+        main()
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _tell(error: Exception) -> int:
