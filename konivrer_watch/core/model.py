@@ -17,6 +17,23 @@ class Pass(StrEnum):
     SECURITY = "security"
 
 
+class Launcher(StrEnum):
+    """Who started the watcher, and so who keeps it alive: a person, our own supervisor, systemd, or Docker."""
+
+    TERMINAL = "terminal"
+    DIRECT = "direct"
+    SYSTEMD = "systemd"
+    DOCKER = "docker"
+
+
+class LogFile(StrEnum):
+    """The three logs of a root's background service, by file name."""
+
+    SERVICE = "auto-service-continuous.log"
+    AUTOMATION = "automation-continuous.log"
+    HEAL = "auto-heal.log"
+
+
 class Level(StrEnum):
     """SARIF's level of a finding, worst first."""
 

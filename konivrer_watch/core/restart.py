@@ -1,0 +1,110 @@
+"""Crash history in, what to do next out: retry after a while, or say FAILED loudly and retry slowly.
+
+This file owns every transition of a background service's record:
+
+    begin ──► RUNNING ──crashed──► WAITING (or FAILED after too many) ──restarted──► RUNNING
+                 └────stopped────► STOPPED
+
+The record is kept on disk, so that it spans the lives of the daemon, of its supervisor, and of the machine. Instants
+are UTC in ISO 8601, given by the caller.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from konivrer_watch.core.model import Launcher
+
+WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""Seconds to wait after the first, second … life in a row that ended before it was steady."""
+
+SLOW = 300.0
+"""Seconds between attempts once the service has FAILED."""
+
+
+class Phase(StrEnum):
+    """What the service is doing, as its supervisor sees it."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+class ServiceRecord(msgspec.Struct, frozen=True):
+    """What is remembered of a root's background service.
+
+    ``started`` is when a person or the machine started it, ``at`` since when ``phase`` holds, ``boot`` the boot it
+    belongs to; ``failures`` counts lives in a row that ended before they were ``steady``, ``restarts`` all restarts
+    since ``started``; ``reason`` is what ended the last life, and ``retry_at`` when the next one begins.
+    """
+
+    launcher: Launcher
+    boot: str
+    started: str
+    at: str
+    phase: Phase = Phase.RUNNING
+    supervisor_pid: int | None = None
+    restarts: int = 0
+    failures: int = 0
+    steady: bool = False
+    reason: str | None = None
+    retry_at: str | None = None
+
+
+def begin(
+    previous: ServiceRecord | None, launcher: Launcher, boot: str, at: str, supervisor_pid: int | None = None
+) -> ServiceRecord:
+    """Return the record of a service that starts: a new one, or the old one where the last life has crashed.
+
+    Without a supervisor of ours that saw it, a crash is told by what it left: the same launcher's record, of this
+    boot, that says neither stopped nor waiting for its next life.
+    """
+    if previous is None or supervisor_pid is not None or previous.launcher is not launcher:
+        return ServiceRecord(launcher, boot, at, at, supervisor_pid=supervisor_pid)
+    if previous.boot != boot or previous.phase is Phase.STOPPED:
+        return ServiceRecord(launcher, boot, at, at)
+    if previous.phase is Phase.RUNNING:
+        return crashed(previous, "it ended without a word (killed, out of memory, or hung)", at)
+    return msgspec.structs.replace(previous, at=at)
+
+
+def crashed(record: ServiceRecord, reason: str, at: str) -> ServiceRecord:
+    """A life ended that should not have."""
+    failures = 1 if record.steady else record.failures + 1
+    return msgspec.structs.replace(
+        record,
+        phase=Phase.FAILED if failures > len(WAITS) else Phase.WAITING,
+        failures=failures,
+        steady=False,
+        reason=reason,
+        at=at,
+    )
+
+
+def pause(record: ServiceRecord) -> float:
+    """Return the seconds to wait before the next life."""
+    match record.phase:
+        case Phase.WAITING:
+            return WAITS[record.failures - 1]
+        case Phase.FAILED:
+            return SLOW
+        case Phase.RUNNING | Phase.STOPPED:
+            return 0.0
+
+
+def restarted(record: ServiceRecord, at: str) -> ServiceRecord:
+    """The next life begins; what ended the last one is still told."""
+    return msgspec.structs.replace(
+        record, phase=Phase.RUNNING, restarts=record.restarts + 1, retry_at=None, at=at
+    )
+
+
+def steadied(record: ServiceRecord) -> ServiceRecord:
+    """A life has lasted: the next crash is the first of its row again."""
+    return msgspec.structs.replace(record, steady=True, failures=0)
+
+
+def stopped(record: ServiceRecord, at: str) -> ServiceRecord:
+    """The service was ended on purpose."""
+    return msgspec.structs.replace(record, phase=Phase.STOPPED, retry_at=None, at=at)

@@ -1,0 +1,49 @@
+"""The record of a root's background service on disk: written whole or not at all, and readable by its owner alone."""
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from konivrer_watch.core.restart import ServiceRecord
+from konivrer_watch.system.files import make_private, read_optional
+
+_NAME = "service.json"
+
+
+def read_record(folder: Path) -> ServiceRecord | None:
+    """Return the record in a root's state folder; ``None`` where there is none that this version can read."""
+    data = read_optional(bytes(folder / _NAME))
+    if data is None:
+        return None
+    try:
+        return msgspec.json.decode(data, type=ServiceRecord)
+    except msgspec.MsgspecError:
+        return None
+
+
+def write_record(folder: Path, record: ServiceRecord) -> None:
+    """Replace the record. Raises ``OSError`` where it cannot be written; the one from before is then still there."""
+    make_private(folder)
+    fresh = folder / f"{_NAME}.{os.getpid()}"
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(record))
+        fresh.replace(folder / _NAME)
+    except OSError:
+        with suppress(OSError):
+            fresh.unlink()
+        raise
+
+
+def boot_id() -> str:
+    """Return what is the same until the machine boots again; empty where the platform does not say.
+
+    Linux: ``/proc/sys/kernel/random/boot_id`` (random(4)).
+    """
+    if sys.platform != "linux":
+        return ""
+    return (read_optional(b"/proc/sys/kernel/random/boot_id", 64) or b"").decode().strip()
