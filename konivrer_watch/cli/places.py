@@ -92,7 +92,8 @@ def read_packs() -> Packs:
         )
     lint = folder / "lint.toml"
     try:
-        optimize = {file.name: file.read_bytes() for file in sorted((folder / "optimize").glob("*.toml"))}
+        files = [*sorted((folder / "optimize").glob("*.toml")), *sorted((folder / "evidence").glob("*.json"))]
+        optimize = {file.name: file.read_bytes() for file in files}
         return Packs(lint.read_bytes(), lint, (folder / "security.yaml").read_bytes(), optimize)
     except OSError as error:
         raise StopError(f"the rules in {folder} cannot be read: {error}") from error

@@ -17,7 +17,7 @@ from konivrer_watch.passes.optimize.engine import OptimizeEngine, OptimizeSettin
 
 RULES = {
     file.name: file.read_bytes()
-    for file in sorted((Path(__file__).parents[2] / "rules" / "optimize").glob("*.toml"))
+    for file in sorted((Path(__file__).parents[2] / "rules" / "optimize").glob("OPT10[1-5]-*.toml"))
 }
 ENGINE = OptimizeEngine(RULES, OptimizeSettings())
 Span = tuple[int, int, int, int]

@@ -8,11 +8,12 @@ import pytest
 
 from konivrer_watch.core.model import Fix, Safety, Verdict
 from konivrer_watch.passes.optimize.engine import OptimizeEngine, OptimizeSettings
+from konivrer_watch.passes.optimize.rule import load_rule
+from tests.passes.pack import RUNNING, sheet
 from tests.passes.test_optimize_edits import ENGINE, RULES, apply_edits, edits_of
 
 TUPLE = RULES["OPT102-tuple-genexp.toml"].decode()
 HIT = "r = tuple(x for x in xs)\n"
-RUNNING = f"{sys.version_info[0]}.{sys.version_info[1]}"
 ALL_FIVE = (
     "','.join(x for x in a), tuple(x for x in a), set(x for x in a), sorted(x for x in a), list(x for x in a)"
 )
@@ -57,12 +58,16 @@ def plain(pattern: str, template: str | None, code: str = "OPT901", python: str 
     return PLAIN.format(code=code, python=python, pattern=pattern, rewrite=rewrite)
 
 
-def measured(worst: float, best: float, python: str = RUNNING) -> str:
-    return f'\n[evidence."{python}"]\nworst = {worst}\nbest = {best}\n'
+def measured(*rules: str, worst: float = 2.0, best: float = 3.0, python: str = RUNNING) -> bytes:
+    return sheet([load_rule("r.toml", rule.encode()) for rule in rules], python, worst, best)
 
 
-def engine(*rules: str, settings: OptimizeSettings | None = None) -> OptimizeEngine:
+def engine(
+    *rules: str, settings: OptimizeSettings | None = None, evidence: bytes | None = None
+) -> OptimizeEngine:
     files = {f"{number}.toml": rule.encode() for number, rule in enumerate(rules)}
+    if evidence is not None:
+        files["evidence.json"] = evidence
     return OptimizeEngine(files, settings or OptimizeSettings())
 
 
@@ -70,8 +75,11 @@ def codes(verdict: Verdict) -> list[str]:
     return [finding.code for finding in verdict.findings]
 
 
-def fix_of(rule: str, opt_in: tuple[str, ...] = ()) -> tuple[Fix, str | None]:
-    (finding,) = engine(rule, settings=OptimizeSettings(opt_in=opt_in)).judge(HIT.encode()).findings
+def fix_of(
+    rule: str, opt_in: tuple[str, ...] = (), evidence: bytes | None = None, targets: tuple[str, ...] = ()
+) -> tuple[Fix, str | None]:
+    chosen = OptimizeSettings(opt_in=opt_in, targets=targets)
+    (finding,) = engine(rule, settings=chosen, evidence=evidence).judge(HIT.encode()).findings
     assert finding.fix is not None
     return finding.fix, finding.evidence
 
@@ -88,13 +96,30 @@ def test_a_rule_without_evidence_is_a_suggestion_whatever_it_declares(declared: 
 def test_evidence_that_misses_the_gate_or_this_python_does_not_count(
     worst: float, best: float, python: str
 ) -> None:
-    fix, evidence = fix_of(TUPLE + measured(worst, best, python))
+    fix, evidence = fix_of(TUPLE, evidence=measured(TUPLE, worst=worst, best=best, python=python))
     assert (fix.safety, evidence) == (Safety.SUGGEST, None)
 
 
-def test_evidence_without_a_gate_does_not_count() -> None:
-    fix, evidence = fix_of(plain("tuple($G)", "tuple([${G.inner}])") + measured(2, 3))
-    assert (fix.safety, evidence) == (Safety.SUGGEST, None)
+def test_evidence_of_another_pattern_template_or_benchmark_does_not_count() -> None:
+    old = measured(TUPLE)
+    for was, now in [("'tuple($G)'", "'tuple(($G))'"), ("tuple([${G.inner}])'", "tuple([ ${G.inner}])'"),
+                     ("name = \"n=5\"", "name = \"n=6\""), ("list(range(5))", "list(range(6))"),
+                     ("worst = 0.97", "worst = 0.98")]:  # fmt: skip
+        assert was in TUPLE
+        fix, evidence = fix_of(TUPLE.replace(was, now), evidence=old)
+        assert (fix.safety, evidence) == (Safety.SUGGEST, None)
+    assert fix_of(TUPLE.replace('title = "', 'title = "New: '), evidence=old)[0].safety == Safety.AUTO
+
+
+def test_a_rule_without_a_benchmark_has_no_evidence() -> None:
+    rule = plain("tuple($G)", "tuple([${G.inner}])")
+    named = measured(TUPLE).replace(b"OPT102", b"OPT901")
+    assert fix_of(rule, evidence=named)[1] is None
+
+
+def test_every_target_needs_evidence_of_its_own() -> None:
+    for targets, safety in [((RUNNING,), Safety.AUTO), ((RUNNING, "3.99"), Safety.SUGGEST)]:
+        assert fix_of(TUPLE, evidence=measured(TUPLE), targets=targets)[0].safety == safety
 
 
 @pytest.mark.skipif(sys.implementation.name != "cpython", reason="evidence is measured on CPython")
@@ -110,23 +135,24 @@ def test_evidence_without_a_gate_does_not_count() -> None:
 def test_passing_evidence_gives_the_declared_safety_and_is_told(
     declared: str, opt_in: tuple[str, ...], safety: Safety
 ) -> None:
-    rule = TUPLE.replace('safety = "auto"', f'safety = "{declared}"') + measured(0.97, 1.1)
-    fix, evidence = fix_of(rule, opt_in)
+    rule = TUPLE.replace('safety = "auto"', f'safety = "{declared}"')
+    fix, evidence = fix_of(rule, opt_in, measured(rule, worst=0.97, best=1.1))
     assert fix.safety == safety
-    assert evidence == f"measured 0.97\u00d7 to 1.10\u00d7 on CPython {RUNNING}, CPU time"
+    where = f"on CPython {RUNNING}.1, CPU time"
+    assert evidence == f"measured 0.97\u00d7 (n=0, 1.5 \u00b5s saved) to 1.10\u00d7 (n=5) {where}"
 
 
 def test_evidence_counts_on_cpython_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "implementation", SimpleNamespace(name="pypy"))
-    fix, evidence = fix_of(TUPLE + measured(2, 3))
+    fix, evidence = fix_of(TUPLE, evidence=measured(TUPLE))
     assert (fix.safety, evidence) == (Safety.SUGGEST, None)
 
 
 def test_of_overlapping_edits_the_automatic_one_is_offered() -> None:
     outer = plain("list($G)", "[${G.inner}]", "OPT901")
-    inner = plain("tuple($G)", "tuple([${G.inner}])", "OPT902") + BENCHMARK + measured(2, 3)
+    inner = plain("tuple($G)", "tuple([${G.inner}])", "OPT902") + BENCHMARK
     text = "r = list(tuple(x for x in y) for y in xs)\n"
-    verdict = engine(outer, inner).judge(text.encode())
+    verdict = engine(outer, inner, evidence=measured(inner)).judge(text.encode())
     assert [(found.code, found.fix is not None) for found in verdict.findings] == [
         ("OPT901", False),
         ("OPT902", True),
@@ -202,7 +228,7 @@ def test_a_captured_part_keeps_its_brackets_where_precedence_needs_them() -> Non
 def test_a_rewrite_that_is_not_python_is_refused() -> None:
     (finding,) = engine(plain("f($A)", "${A}.g")).judge(b"f(1)").findings
     assert finding.fix is None
-    assert finding.message.endswith("; not rewritten: the rewritten text does not parse")
+    assert finding.message.endswith("; not rewritten: the rewritten text does not parse as it should")
 
 
 def test_a_generator_part_of_what_is_no_generator_is_refused() -> None:

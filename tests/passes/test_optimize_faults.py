@@ -12,12 +12,12 @@ TEXT = RULES["OPT102-tuple-genexp.toml"].decode()
 WHERE = 'where = ["sync_gen G", "no_effects G", "no_frame_calls G", "no_next G", "builtin tuple"]'
 TEMPLATE = "template = 'tuple([${G.inner}])'"
 PATTERN = "pattern = 'tuple($G)'"
-KNOWN = "known are builtin, const, no_effects, no_frame_calls, no_next, sync_gen"
+KNOWN = "known are absent, builtin, calls, const, gets_item, in_loop, kind, makes, "
 NO_PLACE = "match.pattern: a metavariable stands where no expression can"
 NO_TYPE = "match.where[0]: 'const G' needs one type of bool, bytes, complex, float, int, str"
 
 REFUSED = [
-    ('id = "OPT102"', 'id = "OPT2"', "id: Expected `str` matching regex '^OPT[0-9]{3}$'"),
+    ('id = "OPT102"', 'id = "OPT2"', "id: Expected `str` matching regex '^[A-Z]{2,8}[0-9]{3}$'"),
     ('id = "OPT102"\n', "", "Object missing required field `id`"),
     ("schema = 1", "schema = 2", "schema: Invalid enum value 2"),
     ("schema = 1", "schema = 1\nspeed = 3", "Object contains unknown field `speed`"),
@@ -27,7 +27,7 @@ REFUSED = [
     ('title = "', 'title = ""  # ', "title: Expected `str` of length >= 1"),
     ('safety = "auto"', 'safety = "always"', "rewrite.safety: Invalid enum value 'always'"),
     (PATTERN, "", "match: Object missing required field `pattern`"),
-    (PATTERN, "pattern = 'tuple($G'", "match.pattern: not a Python expression: '(' was never closed"),
+    (PATTERN, "pattern = 'tuple($G'", "match.pattern: not Python code: '(' was never closed"),
     (PATTERN, "pattern = '$G'", "match.pattern: a lone metavariable would match everything"),
     (PATTERN, "pattern = 'tuple($G, k=\"$H\")'", NO_PLACE),
     (PATTERN, "pattern = '$S.$G()'", NO_PLACE),
@@ -45,7 +45,7 @@ REFUSED = [
     (TEMPLATE, "template = 'tuple([${G.outer}])'", "rewrite.template: unknown part 'outer' of G"),
     (TEMPLATE, f"template = 'tuple({'-' * 200}1)'", "rewrite.template: Expected `str` of length <= 200"),
     (TEMPLATE, "template = 'tuple($G)'", "rewrite.template: a '$' outside '${NAME}'"),
-    (TEMPLATE, "template = 'tuple([${G.inner})'", "rewrite.template: not a Python expression: "),
+    (TEMPLATE, "template = 'tuple([${G.inner})'", "rewrite.template: not Python code: "),
     ("[[examples.match]]", "[[examples.mach]]", "examples: Object contains unknown field `mach`"),
     ("because = ", "reason = ", "examples.skip[0]: Object contains unknown field `reason`"),
     ("max_examples = 1500", "max_examples = 0", "equivalence.max_examples: Expected `int` >= 1"),

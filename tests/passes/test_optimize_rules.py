@@ -3,8 +3,9 @@
 import pytest
 
 from konivrer_watch.core.model import Level, Pass, Verdict
+from konivrer_watch.passes.optimize.document import Explained, Rewritten
 from konivrer_watch.passes.optimize.engine import OptimizeEngine, OptimizeSettings
-from konivrer_watch.passes.optimize.rule import Explained, Rewritten, Rule, load_rules
+from konivrer_watch.passes.optimize.rule import Rule, load_rules
 from tests.passes.test_optimize_edits import ENGINE, RULES, apply_edits, assert_sound, edits_of, parses
 
 LOADED = load_rules(RULES)

@@ -7,6 +7,7 @@ import tokenize
 import warnings
 from bisect import bisect_right
 from codecs import BOM_UTF8
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import accumulate
 
@@ -24,8 +25,9 @@ class Source:
     A byte order mark is not part of the text and takes no column. A form feed takes one.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, encoding: str = "utf-8") -> None:
         self.text = text
+        self.encoding = encoding
         self._ascii = text.isascii()
 
     @classmethod
@@ -39,7 +41,7 @@ class Source:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                return cls(data.decode(encoding))
+                return cls(data.decode(encoding), encoding)
         except UnicodeDecodeError as error:
             line = len(_BREAK.findall(error.object, 0, error.start)) + 1
             wrong = error.object[error.start : error.start + 1].hex()
@@ -49,6 +51,10 @@ class Source:
     def is_ascii(self) -> bool:
         """Whether every identifier stands in the text letter by letter as it does in the tree (PEP 3131)."""
         return self._ascii
+
+    def encode(self, text: str) -> bytes:
+        """Turn a text back into bytes as this one was decoded; ``ValueError`` where the encoding lacks a character."""
+        return text.encode(self.encoding)
 
     def parse(self) -> ast.Module:
         """Parse the text with this interpreter's grammar, without its warnings."""
@@ -70,7 +76,21 @@ class Source:
         block = place // _BLOCK
         return self._counts[block] + _code_points(self._utf8[block * _BLOCK : place])
 
-    def span(self, node: ast.expr) -> tuple[int, int]:
+    def lines_with(self, word: str) -> Iterator[int]:
+        """Yield the number of each line that holds a word, not as a part of a longer one. It may be an operator."""
+        text, starts = self.text, self._starts
+        is_word = word.isidentifier()
+        place = text.find(word)
+        while place >= 0:
+            end = place + len(word)
+            if is_word and (_is_letter(text[place - 1 : place]) or _is_letter(text[end : end + 1])):
+                place = text.find(word, end)
+                continue
+            line = bisect_right(starts, place)
+            yield line
+            place = text.find(word, starts[line])
+
+    def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
         """Return the offsets where a node begins and ends."""
         if node.end_lineno is None or node.end_col_offset is None:
             raise ValueError("a node without an end has no span")
@@ -80,6 +100,15 @@ class Source:
         """Return the line and the column in code points, both from 1, of an offset."""
         line = max(bisect_right(self._starts, offset, hi=max(len(self.lines), 1)), 1)
         return line, offset - self._starts[line - 1] + 1
+
+    def at(self, line: int, column: int) -> int:
+        """Return the offset of a line and a column in code points, both from 1; ``ValueError`` beyond the text."""
+        if not 1 <= line <= len(self._starts) or column < 1:
+            raise ValueError(f"there is no line {line}, column {column}")
+        offset = self._starts[line - 1] + column - 1
+        if offset > len(self.text):
+            raise ValueError(f"there is no line {line}, column {column}")
+        return offset
 
     @cached_property
     def comments(self) -> tuple[tuple[int, int], ...] | None:
@@ -115,6 +144,10 @@ class Source:
     def _counts(self) -> list[int]:
         blocks = range(0, len(self._utf8), _BLOCK)
         return [0, *accumulate(_code_points(self._utf8[start : start + _BLOCK]) for start in blocks)]
+
+
+def _is_letter(character: str) -> bool:
+    return character.isalnum() or character == "_"
 
 
 def _code_points(utf8: bytes) -> int:

@@ -7,9 +7,11 @@ from bisect import bisect_left, bisect_right
 
 import msgspec
 
-from konivrer_watch.passes.optimize.pattern import Captures, same
-from konivrer_watch.passes.optimize.rule import SLOT, Rule
+from konivrer_watch.passes.optimize.nodes import same
+from konivrer_watch.passes.optimize.places import Found
+from konivrer_watch.passes.optimize.rule import Rule
 from konivrer_watch.passes.optimize.source import Source
+from konivrer_watch.passes.optimize.template import SLOT, Template
 
 _ATOMS = (
     ast.Name, ast.Constant, ast.Attribute, ast.Subscript, ast.Call, ast.List, ast.Dict, ast.Set,
@@ -17,18 +19,20 @@ _ATOMS = (
 )  # fmt: skip
 _BEGINS_WORD = re.compile(r"[\w\"']")
 _WORD = re.compile(r"\w")
+_LAST_LINE = re.compile(r"[^\r\n]*\Z")
+
+_Span = tuple[int, int]
 
 
 class Hit(msgspec.Struct, frozen=True):
-    """A rule that matched, what it captured, and where in the text.
+    """A rule that matched, and where in the text.
 
     Inside an f-string the offsets are those of the whole f-string, because before Python 3.12 the nodes
     in it carry places that are not the file's.
     """
 
     rule: Rule
-    node: ast.expr
-    captures: Captures
+    found: Found
     start: int
     end: int
     in_fstring: bool
@@ -46,18 +50,16 @@ class Writer:
         self._starts: list[int] = []
         self._written: list[Hit] = []
 
-    def write(self, hit: Hit, template: str) -> str:
+    def write(self, hit: Hit, template: Template) -> str:
         """Return the text that replaces the match; ``RefusedError`` says why there is none."""
         text = self._source.text
         if hit.in_fstring:
             raise RefusedError("it stands inside an f-string")
         self._refuse_overlap(hit)
-        if not _reads_as(text[hit.start : hit.end], hit.node):
+        if not self._reads_as(text[hit.start : hit.end], hit, list(hit.found.parts)):
             raise RefusedError("its place in the text is uncertain")
-        self._keep_comments(hit, template)
-        new = SLOT.sub(lambda slot: self._part(hit.captures[slot[1]], slot[2]), template)
-        if _expression(new) is None:
-            raise RefusedError("the rewritten text does not parse")
+        new, kept = self._render(hit, template)
+        self._keep_comments(hit, kept)
         if _WORD.match(text[max(hit.start - 1, 0) : hit.start]) and _BEGINS_WORD.match(new):
             new = f" {new}"
         if _WORD.match(new[-1:]) and _WORD.match(text[hit.end : hit.end + 1]):
@@ -75,40 +77,91 @@ class Writer:
             line = self._source.place(other.start)[0]
             raise RefusedError(f"it overlaps the rewrite of {other.rule.id} in line {line}")
 
-    def _part(self, node: ast.expr, part: str | None) -> str:
-        start, end = self._source.span(node)
-        text = self._source.text[start:end]
-        if part == "inner":
-            if not isinstance(node, ast.GeneratorExp) or text[:1] != "(" or text[-1:] != ")":
-                raise RefusedError("the generator has no brackets of its own")
-            return text[1:-1]
-        bare = isinstance(node, _ATOMS) and "\n" not in text and "\r" not in text
-        return text if bare else f"({text})"
+    def _render(self, hit: Hit, template: Template) -> tuple[str, list[_Span]]:
+        kept: list[_Span] = []
 
-    def _keep_comments(self, hit: Hit, template: str) -> None:
+        def fill(slot: re.Match[str]) -> str:
+            filled, spans = self._part(hit, slot[1], slot[2])
+            kept.extend(spans)
+            return filled
+
+        new = SLOT.sub(fill, template.text)
+        try:
+            wanted = template.build(hit.found.captures)
+        except ValueError as error:
+            raise RefusedError(str(error)) from error
+        if not self._reads_as(new, hit, [wanted]):
+            raise RefusedError("the rewritten text does not parse as it should")
+        return new, kept
+
+    def _part(self, hit: Hit, name: str, part: str | None) -> tuple[str, list[_Span]]:
+        capture = hit.found.captures[name]
+        if isinstance(capture, tuple):
+            return self._rest(hit, capture)
+        start, end = self._source.span(capture)
+        text = self._source.text[start:end]
+        if part in {"inner", "pairs"}:
+            if text[:1] + text[-1:] not in {"()", "[]", "{}"} or not hasattr(capture, "generators"):
+                raise RefusedError("the generator has no brackets of its own")
+            if part == "inner":
+                return text[1:-1], [(start, end)]
+            return self._pairs(capture, end - 1)
+        bare = part == "bare" or (isinstance(capture, _ATOMS) and "\n" not in text and "\r" not in text)
+        return (text if bare else f"({text})"), [(start, end)]
+
+    def _pairs(self, comprehension: ast.expr, end: int) -> tuple[str, list[_Span]]:
+        element = getattr(comprehension, "elt", None)
+        if not isinstance(element, ast.Tuple) or len(element.elts) != 2:
+            raise RefusedError("its element is no pair")
+        key, value = (self._source.span(part) for part in element.elts)
+        clauses = (self._source.span(element)[1], end)
+        text = self._source.text
+        said = text[slice(*clauses)].lstrip(" ")
+        return f"{text[slice(*key)]}: {text[slice(*value)]} {said}", [key, value, clauses]
+
+    def _rest(self, hit: Hit, capture: tuple[ast.AST, ...]) -> tuple[str, list[_Span]]:
+        parts = [part.value if isinstance(part, ast.keyword) else part for part in capture]
+        if not parts:
+            return "", []
+        spans = [self._source.span(part) for part in parts if isinstance(part, ast.expr)]
+        first, end = min(spans), max(spans)[1]
+        start = first[0]
+        if isinstance(keyword := capture[0], ast.keyword):
+            start = self._source.offset(keyword.lineno, keyword.col_offset)
+        return f", {self._source.text[start:end]}", [(start, end)]
+
+    def _keep_comments(self, hit: Hit, kept: list[_Span]) -> None:
         if "#" not in self._source.text[hit.start : hit.end]:
             return
         comments = self._source.comments
         if comments is None:
             raise RefusedError("the comments in it cannot be told apart")
-        kept = [self._source.span(hit.captures[name]) for name, _ in SLOT.findall(template)]
         for start, end in comments[bisect_right(comments, (hit.start, -1)) :]:
             if start >= hit.end:
                 break
             if not any(first <= start and end <= last for first, last in kept):
                 raise RefusedError(f"it would lose the comment in line {self._source.place(start)[0]}")
 
+    def _reads_as(self, text: str, hit: Hit, wanted: list[ast.AST]) -> bool:
+        """Tell whether a text, put at the match's place, is exactly these nodes."""
+        if isinstance(hit.found.parts[0], ast.expr):
+            # Brackets make line breaks harmless.
+            body = _parse(f"(\n{text}\n)")
+            return len(body) == 1 and isinstance(body[0], ast.Expr) and same([body[0].value], wanted)
+        before = _LAST_LINE.search(self._source.text, 0, hit.start)
+        indent = before[0] if before else ""
+        if not indent:
+            return same(_parse(text), wanted)
+        # Behind another statement of its line it cannot be a block, and needs no indentation of its own.
+        body = _parse(f"if x:\n{indent if indent.isspace() else ' '}{text}\n")
+        return len(body) == 1 and isinstance(body[0], ast.If) and same(list(body[0].body), wanted)
 
-def _expression(text: str) -> ast.expr | None:
-    # Brackets make line breaks harmless; one pair more may exceed the depth that the whole file just kept.
+
+def _parse(text: str) -> list[ast.stmt]:
+    # One level more may exceed the depth that the whole file just kept.
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(f"(\n{text}\n)", mode="eval").body
+            return ast.parse(text).body
     except (SyntaxError, RecursionError, MemoryError):
-        return None
-
-
-def _reads_as(text: str, node: ast.expr) -> bool:
-    expression = _expression(text)
-    return expression is not None and same(expression, node)
+        return []

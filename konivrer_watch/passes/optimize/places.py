@@ -1,0 +1,150 @@
+"""What ``where`` may ask of a match's place: what is around it, and who else uses its names."""
+
+import ast
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from konivrer_watch.passes.optimize.nodes import Trail, around, same
+from konivrer_watch.passes.optimize.pattern import Capture, Captures
+from konivrer_watch.passes.optimize.scope import File, Function, Mention, function_of, lies_in
+from konivrer_watch.passes.optimize.shapes import names_of
+
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_HANDLERS = (ast.Try, ast.TryStar, ast.With, ast.AsyncWith)
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_LATE = (ast.Lambda, ast.GeneratorExp)
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A pattern that matched in a file: its parts, what they hold, and the trail to the part it was found by."""
+
+    file: File
+    trail: Trail
+    parts: tuple[ast.AST, ...]
+    captures: Captures
+
+    def holds(self, mention: Mention) -> bool:
+        """Tell whether a mention of a name lies in the match."""
+        return any(lies_in(mention.trail, part) for part in self.parts)
+
+
+def private(found: Found, capture: Capture) -> bool:
+    """Tell whether names are locals of the function around the match that no other scope can see."""
+    function = function_of(found.trail)
+    return function is not None and all(
+        _is_private(mention, function)
+        for name in names_of(capture)
+        for mention in found.file.mentions(name)
+        if lies_in(mention.trail, function)
+    )
+
+
+def unused_outside(found: Found, capture: Capture) -> bool:
+    """Tell whether no place of the function (or file) outside the match reads or deletes these names."""
+    return not any(not found.holds(mention) for mention in _uses(found, capture))
+
+
+def unread(found: Found, capture: Capture) -> bool:
+    """Tell whether no place of the function (or file) reads or deletes these names."""
+    return not _uses(found, capture)
+
+
+def only_indexes(found: Found, index: Capture, sequence: Capture) -> bool:
+    """Tell whether a name serves only to read items of the sequence, which nothing in the match binds anew."""
+    uses = _uses(found, index)
+    bound = [name for name in names_of(sequence) for mention in found.file.mentions(name)
+             if not mention.reads and found.holds(mention)]  # fmt: skip
+    return bool(uses) and not bound and all(_is_item(use, sequence) for use in uses)
+
+
+def _is_private(mention: Mention, function: Function) -> bool:
+    if mention.function is not function or isinstance(mention.node, ast.Global | ast.Nonlocal):
+        return False
+    for node in around(mention.trail):
+        if node is function:
+            break
+        if isinstance(node, _LATE):
+            return False
+    return True
+
+
+def _uses(found: Found, capture: Capture) -> list[Mention]:
+    scope = function_of(found.trail) or found.file.tree
+    return [
+        mention
+        for name in names_of(capture)
+        for mention in found.file.mentions(name)
+        if lies_in(mention.trail, scope) and _is_use(mention, found)
+    ]
+
+
+def _is_use(mention: Mention, found: Found) -> bool:
+    parent = next(around(mention.trail), None)
+    if isinstance(mention.node, ast.Name) and isinstance(mention.node.ctx, ast.Store):
+        return isinstance(parent, ast.AugAssign)
+    # The pattern's own call of range(len(...)) or enumerate(...) names other things.
+    return not isinstance(mention.node, ast.arg)
+
+
+def _is_item(use: Mention, sequence: Capture) -> bool:
+    parent = next(around(use.trail), None)
+    return (
+        isinstance(parent, ast.Subscript)
+        and parent.slice is use.node
+        and isinstance(parent.ctx, ast.Load)
+        and same(parent.value, sequence)
+    )
+
+
+def _membership(found: Found) -> bool:
+    node, parent = found.trail[0], next(around(found.trail), None)
+    return (
+        isinstance(parent, ast.Compare)
+        and parent.comparators[-1] is node
+        and isinstance(parent.ops[-1], ast.In | ast.NotIn)
+    )
+
+
+def _in_loop(found: Found) -> bool:
+    inner = found.trail[0]
+    for node in around(found.trail):
+        if isinstance(node, _SCOPES):
+            return False
+        if isinstance(node, _LOOPS) and any(inner is statement for statement in node.body):
+            return True
+        if isinstance(node, _COMPREHENSIONS) and inner is not node.generators[0]:
+            return True
+        inner = node
+    return False
+
+
+def _no_handlers(found: Found) -> bool:
+    function = function_of(found.trail)
+    for node in around(found.trail):
+        if node is function:
+            return True
+        if isinstance(node, _HANDLERS):
+            return False
+    return False
+
+
+def _mentions_none(found: Found, one: Capture, other: Capture) -> bool:
+    return not names_of(one) & names_of(other)
+
+
+PLACES: Mapping[str, Callable[[Found], bool]] = {
+    "in_loop": _in_loop,
+    "membership": _membership,
+    "no_handlers": _no_handlers,
+}
+NAMES: Mapping[str, Callable[[Found, Capture], bool]] = {
+    "private": private,
+    "unread": unread,
+    "unused_outside": unused_outside,
+}
+TWO: Mapping[str, Callable[[Found, Capture, Capture], bool]] = {
+    "absent": _mentions_none,
+    "only_indexes": only_indexes,
+}
