@@ -60,6 +60,11 @@ class OptimizeEngine:
         return self._digest
 
     @property
+    def settings(self) -> OptimizeSettings:
+        """What the user chose."""
+        return self._settings
+
+    @property
     def pack(self) -> Pack:
         """Everything that was loaded."""
         return self._pack

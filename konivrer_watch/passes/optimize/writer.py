@@ -116,8 +116,9 @@ class Writer:
         key, value = (self._source.span(part) for part in element.elts)
         clauses = (self._source.span(element)[1], end)
         text = self._source.text
-        said = text[slice(*clauses)].lstrip(" ")
-        return f"{text[slice(*key)]}: {text[slice(*value)]} {said}", [key, value, clauses]
+        said = text[slice(*clauses)]
+        gap = " " if _WORD.match(said) else ""
+        return f"{text[slice(*key)]}: {text[slice(*value)]}{gap}{said}", [key, value, clauses]
 
     def _rest(self, hit: Hit, capture: tuple[ast.AST, ...]) -> tuple[str, list[_Span]]:
         parts = [part.value if isinstance(part, ast.keyword) else part for part in capture]
