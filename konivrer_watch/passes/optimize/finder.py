@@ -35,7 +35,7 @@ class Finder:
         if not self._by_kind:
             return
         near = None if self._words is None else file.lines_near(self._words)
-        for trail in trails(file.tree, near, self._by_kind):
+        for trail in trails((file.tree, None), near, self._by_kind):
             node = trail[0]
             keys = self._by_kind[type(node)]
             key = key_of(node)

@@ -22,7 +22,7 @@ _LEAF_FIELDS = _IGNORED_FIELDS | {
 }
 # Nodes whose ``name`` or ``names`` are nodes in turn: imported aliases, and the target of ``type X = ...``.
 _WITH_NAMED_CHILDREN = frozenset({"Import", "ImportFrom", "TypeAlias"})
-_DECORATED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_DECORATED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef})
 _STRINGS_OF_CODE = frozenset({"JoinedStr", "TemplateStr"})
 _BEYOND = 1 << 60
 
@@ -60,40 +60,44 @@ def is_string_of_code(node: ast.AST) -> bool:
 
 def next_lines(lines: Collection[int], last: int) -> Sequence[int]:
     """Return a table that gives for each line, up to ``last``, the first of ``lines`` from there on."""
-    table = [_BEYOND] * (last + 2)
-    for line in lines:
-        if line <= last:
-            table[line] = line
-    for line in range(last, -1, -1):
-        if table[line] == _BEYOND:
-            table[line] = table[line + 1]
+    table: list[int] = []
+    for line in sorted(lines):
+        table += [line] * (line + 1 - len(table))
+    table += [_BEYOND] * (last + 2 - len(table))
     return table
 
 
-def trails(tree: ast.AST, near: Sequence[int] | None, wanted: Collection[type[ast.AST]]) -> Iterator[Trail]:
-    """Walk to every node of a wanted type that lies on a line of the table ``near``; ``None`` means everywhere.
+def trails(start: Trail, near: Sequence[int] | None, wanted: Collection[type[ast.AST]]) -> Iterator[Trail]:
+    """Walk from a node to every one below it that is of a wanted type and lies on a line of the table ``near``.
 
-    What lies on none of these lines is not entered, which is what makes a search fast. Operators and contexts are
-    not walked to.
+    What lies on none of these lines is not entered, which is what makes a search fast; ``None`` means everywhere.
+    Operators and contexts are not walked to.
     """
-    stack: list[Trail] = [(tree, None)]
+    stack = [start]
+    pop, push = stack.pop, stack.append
     while stack:
-        trail = stack.pop()
+        trail = pop()
         node = trail[0]
         kind = type(node)
         if kind in wanted:
             yield trail
-        if near is not None and kind.__name__ in _STRINGS_OF_CODE:
+        if near is None or kind.__name__ in _STRINGS_OF_CODE:
             yield from _below(trail, wanted)
             continue
         for field in _CHILD_FIELDS[kind]:
             value: Any = getattr(node, field, None)
-            if type(value) is list:
-                for child in value:
-                    if child is not None and (near is None or _is_near(child, near)):
-                        stack.append((child, trail))
-            elif isinstance(value, ast.AST) and (near is None or _is_near(value, near)):
-                stack.append((value, trail))
+            for child in value if type(value) is list else (value,):
+                try:
+                    line = child.lineno
+                except AttributeError:
+                    # Comprehensions, arguments and the like have no place of their own.
+                    if isinstance(child, ast.AST):
+                        push((child, trail))
+                    continue
+                if type(child) in _DECORATED and child.decorator_list:
+                    line = child.decorator_list[0].lineno
+                if near[line] <= child.end_lineno:
+                    push((child, trail))
 
 
 def around(trail: Trail | None) -> Iterator[ast.AST]:
@@ -105,26 +109,20 @@ def around(trail: Trail | None) -> Iterator[ast.AST]:
 
 
 def _below(trail: Trail, wanted: Collection[type[ast.AST]]) -> Iterator[Trail]:
-    stack = [trail]
+    stack = [(child, trail) for child in _children(trail[0])]
     while stack:
         step = stack.pop()
-        if step is not trail and type(step[0]) in wanted:
+        if type(step[0]) in wanted:
             yield step
-        for field in _CHILD_FIELDS[type(step[0])]:
-            value: Any = getattr(step[0], field, None)
-            children = value if type(value) is list else (value,)
-            stack.extend([(child, step) for child in children if isinstance(child, ast.AST)])
+        stack.extend([(child, step) for child in _children(step[0])])
 
 
-def _is_near(node: Any, near: Sequence[int]) -> bool:
-    try:
-        start = node.lineno
-    except AttributeError:
-        # Comprehensions, arguments and the like have no place of their own.
-        return True
-    if isinstance(node, _DECORATED) and node.decorator_list:
-        start = node.decorator_list[0].lineno
-    return bool(near[start] <= node.end_lineno)
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    for field in _CHILD_FIELDS[type(node)]:
+        value: Any = getattr(node, field, None)
+        for child in value if type(value) is list else (value,):
+            if isinstance(child, ast.AST):
+                yield child
 
 
 def _child_fields(kind: type[ast.AST]) -> tuple[str, ...]:

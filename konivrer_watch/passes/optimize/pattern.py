@@ -38,11 +38,6 @@ class Pattern(msgspec.Struct, frozen=True):
     key: str | None
     word: str | None
 
-    @property
-    def metavariables(self) -> frozenset[str]:
-        """Every name that the pattern captures."""
-        return self.ones | self.rests
-
     def match(self, parts: list[ast.AST]) -> Captures | None:
         """Return what each metavariable stands for, or ``None`` where the nodes have another shape."""
         captures: Captures = {}
@@ -205,7 +200,12 @@ def _compile_node(pattern: ast.AST, fields: tuple[str, ...]) -> _Matcher:
     def matches(node: object, captures: Captures) -> bool:
         if type(node) is not kind:
             return False
-        return all(matcher(getattr(node, field, None), captures) for field, matcher in parts)
+        for field, matcher in parts:
+            if not matcher(getattr(node, field, None), captures):
+                break
+        else:
+            return True
+        return False
 
     return matches
 

@@ -7,7 +7,7 @@ import msgspec
 
 from konivrer_watch.passes.optimize.nodes import Trail, around, same
 from konivrer_watch.passes.optimize.pattern import Capture, Captures
-from konivrer_watch.passes.optimize.scope import File, Function, Mention, function_of, lies_in
+from konivrer_watch.passes.optimize.scope import File, Mention, function_of, lies_in, scope_of
 from konivrer_watch.passes.optimize.shapes import names_of
 
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
@@ -32,12 +32,11 @@ class Found(msgspec.Struct, frozen=True):
 
 def private(found: Found, capture: Capture) -> bool:
     """Tell whether names are locals of the function around the match that no other scope can see."""
-    function = function_of(found.trail)
-    return function is not None and all(
-        _is_private(mention, function)
+    scope = scope_of(found.trail)
+    return scope is not None and all(
+        _is_private(mention, scope[0])
         for name in names_of(capture)
-        for mention in found.file.mentions(name)
-        if lies_in(mention.trail, function)
+        for mention in found.file.mentions(name, scope)
     )
 
 
@@ -54,12 +53,16 @@ def unread(found: Found, capture: Capture) -> bool:
 def only_indexes(found: Found, index: Capture, sequence: Capture) -> bool:
     """Tell whether a name serves only to read items of the sequence, which nothing in the match binds anew."""
     uses = _uses(found, index)
-    bound = [name for name in names_of(sequence) for mention in found.file.mentions(name)
-             if not mention.reads and found.holds(mention)]  # fmt: skip
+    bound = [
+        name
+        for name in names_of(sequence)
+        for mention in found.file.mentions(name, scope_of(found.trail))
+        if not mention.reads and found.holds(mention)
+    ]
     return bool(uses) and not bound and all(_is_item(use, sequence) for use in uses)
 
 
-def _is_private(mention: Mention, function: Function) -> bool:
+def _is_private(mention: Mention, function: ast.AST) -> bool:
     if mention.function is not function or isinstance(mention.node, ast.Global | ast.Nonlocal):
         return False
     for node in around(mention.trail):
@@ -71,20 +74,19 @@ def _is_private(mention: Mention, function: Function) -> bool:
 
 
 def _uses(found: Found, capture: Capture) -> list[Mention]:
-    scope = function_of(found.trail) or found.file.tree
+    scope = scope_of(found.trail)
     return [
         mention
         for name in names_of(capture)
-        for mention in found.file.mentions(name)
-        if lies_in(mention.trail, scope) and _is_use(mention, found)
+        for mention in found.file.mentions(name, scope)
+        if _is_use(mention)
     ]
 
 
-def _is_use(mention: Mention, found: Found) -> bool:
+def _is_use(mention: Mention) -> bool:
     parent = next(around(mention.trail), None)
     if isinstance(mention.node, ast.Name) and isinstance(mention.node.ctx, ast.Store):
         return isinstance(parent, ast.AugAssign)
-    # The pattern's own call of range(len(...)) or enumerate(...) names other things.
     return not isinstance(mention.node, ast.arg)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from konivrer_watch.passes.optimize.nodes import Trail, around
-from konivrer_watch.passes.optimize.scope import File, function_of, lies_in
+from konivrer_watch.passes.optimize.scope import File, scope_of
 
 _DISPLAYS: Mapping[str, tuple[type[ast.expr], ...]] = {
     "dict": (ast.Dict, ast.DictComp),
@@ -49,15 +49,15 @@ PROVABLE = frozenset(_DISPLAYS)
 
 def is_proven(file: File, trail: Trail, name: str, kind: str) -> bool:
     """Tell whether the name, read where the trail ends, is a local that only ever holds exactly a ``kind``."""
-    function = function_of(trail)
-    if function is None:
+    scope = scope_of(trail)
+    if scope is None:
         return False
     shows = partial(_shows, file, name, kind)
     bound = False
-    for mention in file.mentions(name):
-        if mention.reads or not lies_in(mention.trail, function):
+    for mention in file.mentions(name, scope):
+        if mention.reads:
             continue
-        if mention.node is function or not _binds_only(mention.trail, kind, shows, file):
+        if mention.node is scope[0] or not _binds_only(mention.trail, kind, shows, file):
             return False
         bound = True
     return bound

@@ -67,18 +67,19 @@ def load_rule(file: str, data: bytes) -> Rule:
         key = f"match.pattern[{index}]" if several else "match.pattern"
         compiled = partial(compile_pattern, text, is_statement=is_statement)
         patterns.append(_checked(file, key, compiled))
-        _checked(file, key, partial(_check_alike, patterns[0], patterns[index]))
     if not patterns:
         raise ValueError(f"{file}: match.pattern: is empty")
+    ones = frozenset.intersection(*[pattern.ones for pattern in patterns])
+    rests = frozenset.intersection(*[pattern.rests for pattern in patterns])
     checks: list[Check] = []
     for index, text in enumerate(document.match.where):
-        check = partial(compile_predicate, text, patterns[0].metavariables)
+        check = partial(compile_predicate, text, ones | rests)
         checks.append(_checked(file, f"match.where[{index}]", check))
     template: Template | None = None
     if document.rewrite is not None:
-        template = _checked(
-            file, "rewrite.template", partial(compile_template, document.rewrite.template, patterns[0])
-        )
+        text = document.rewrite.template
+        compile_text = partial(compile_template, text, ones, rests, is_statement=is_statement)
+        template = _checked(file, "rewrite.template", compile_text)
     return Rule(document, tuple(patterns), tuple(checks), template, is_foreign)
 
 
@@ -117,11 +118,6 @@ def _check_id(code: str, is_foreign: bool) -> None:
             else f"does not begin with {_SHIPPED}"
         )
         raise ValueError(f"{code} must not {told}" if is_foreign else f"{code} {told}")
-
-
-def _check_alike(first: Pattern, other: Pattern) -> None:
-    if (first.ones, first.rests) != (other.ones, other.rests):
-        raise ValueError("captures other metavariables than the first")
 
 
 def _checked(file: str, key: str, make: Callable[[], _Made]) -> _Made:

@@ -11,9 +11,10 @@ from konivrer_watch.passes.optimize.nodes import Trail, around, next_lines, trai
 from konivrer_watch.passes.optimize.source import Source
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 # An import of everything; a text that only looks like one costs a rewrite at most.
-_STAR = re.compile(r"\bimport(?:[ \t\f]|\\(?:\r\n|\r|\n))*\*")
+_STAR = re.compile(r"import(?:[ \t\f]|\\(?:\r\n|\r|\n))*\*")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _TYPE_PARAMETERS = frozenset({"TypeVar", "ParamSpec", "TypeVarTuple"})
 _MENTIONING: frozenset[type[ast.AST]] = frozenset(
@@ -42,35 +43,38 @@ class File:
     def __init__(self, source: Source, tree: ast.Module) -> None:
         self.source = source
         self.tree = tree
-        self._mentions: dict[str, tuple[Mention, ...]] = {}
+        self._mentions: dict[tuple[str, int], tuple[Mention, ...]] = {}
 
     def leaves_builtin(self, name: str) -> bool:
         """Tell whether the name still means the builtin everywhere in the file."""
         return not self._imports_star and all(mention.reads for mention in self.mentions(name))
 
-    def mentions(self, name: str) -> tuple[Mention, ...]:
-        """Return every place in the file that reads or binds the name, in any scope."""
-        known = self._mentions.get(name)
+    def mentions(self, name: str, within: Trail | None = None) -> tuple[Mention, ...]:
+        """Return every place that reads or binds the name, in any scope: in the file, or in a function of it."""
+        start = within or (self.tree, None)
+        key = (name, id(start[0]))
+        known = self._mentions.get(key)
         if known is None:
-            near = self.lines_near([name])
+            node = start[0]
+            lines = (node.lineno, node.end_lineno) if isinstance(node, Function) else (1, None)
             found = [
                 (trail, reads)
-                for trail in trails(self.tree, near, _MENTIONING)
+                for trail in trails(start, self.lines_near([name], *lines), _MENTIONING)
                 if (reads := _reads(trail[0], name)) is not None
             ]
             known = tuple([Mention(trail, reads, function_of(trail)) for trail, reads in found])
-            self._mentions[name] = known
+            self._mentions[key] = known
         return known
 
-    def lines_near(self, words: Collection[str]) -> Sequence[int]:
-        """Return the table of lines on which a tree may spell one of these words.
+    def lines_near(self, words: Collection[str], first: int = 1, last: int | None = None) -> Sequence[int]:
+        """Return the table of lines, from ``first`` to ``last``, on which a tree may spell one of these words.
 
         Python reads some letters beyond ASCII as others (PEP 3131), so that lines which hold any count too.
         """
         lines = set(self._beyond_ascii)
         for word in words:
             if word.isascii():
-                lines.update(self.source.lines_with(word))
+                lines.update(self.source.lines_with(word, first, last))
         return next_lines(lines, self._last_line)
 
     @cached_property
@@ -91,16 +95,21 @@ class File:
         return _STAR.search(self.source.text) is not None
 
 
-def function_of(trail: Trail) -> Function | None:
-    """Return the function in whose body a trail ends, with no other function or class between."""
-    inner = trail[0]
-    for node in around(trail):
-        if isinstance(node, Function) and any(inner is statement for statement in node.body):
-            return node
-        if isinstance(node, ast.ClassDef) and any(inner is statement for statement in node.body):
-            return None
-        inner = node
+def scope_of(trail: Trail) -> Trail | None:
+    """Return the trail to the function in whose body a trail ends, with no other function or class between."""
+    step = trail
+    while (outer := step[1]) is not None:
+        node = outer[0]
+        if isinstance(node, _SCOPES) and any(step[0] is statement for statement in node.body):
+            return None if isinstance(node, ast.ClassDef) else outer
+        step = outer
     return None
+
+
+def function_of(trail: Trail) -> Function | None:
+    """Return the function that ``scope_of`` leads to."""
+    scope = scope_of(trail)
+    return scope[0] if scope is not None and isinstance(scope[0], Function) else None
 
 
 def lies_in(trail: Trail, wanted: ast.AST) -> bool:

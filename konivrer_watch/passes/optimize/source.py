@@ -12,6 +12,7 @@ from functools import cached_property
 from itertools import accumulate
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_WORDS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEAD = re.compile(rb"(?:[^\r\n]*(?:\r\n|\r|\n)?){2}")
 _BREAK = re.compile(rb"\r\n|\r|\n")
 _CONTINUATION = bytes(range(0x80, 0xC0))
@@ -76,19 +77,30 @@ class Source:
         block = place // _BLOCK
         return self._counts[block] + _code_points(self._utf8[block * _BLOCK : place])
 
-    def lines_with(self, word: str) -> Iterator[int]:
-        """Yield the number of each line that holds a word, not as a part of a longer one. It may be an operator."""
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Every word in ASCII that the text holds, code or not."""
+        return frozenset(_WORDS.findall(self.text))
+
+    def lines_with(self, word: str, first: int = 1, last: int | None = None) -> Iterator[int]:
+        """Yield the number of each line, from ``first`` to ``last``, that holds a word, not as a part of a longer one.
+
+        The word may be an operator.
+        """
         text, starts = self.text, self._starts
         is_word = word.isidentifier()
-        place = text.find(word)
+        if is_word and word not in self.words:
+            return
+        end = len(text) if last is None or last >= len(starts) else starts[last]
+        place = text.find(word, starts[first - 1], end)
         while place >= 0:
-            end = place + len(word)
-            if is_word and (_is_letter(text[place - 1 : place]) or _is_letter(text[end : end + 1])):
-                place = text.find(word, end)
+            after = place + len(word)
+            if is_word and (_is_letter(text[place - 1 : place]) or _is_letter(text[after : after + 1])):
+                place = text.find(word, after, end)
                 continue
             line = bisect_right(starts, place)
             yield line
-            place = text.find(word, starts[line])
+            place = text.find(word, starts[line], end)
 
     def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
         """Return the offsets where a node begins and ends."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import msgspec
 
 from konivrer_watch.passes.optimize.nodes import compared_fields
-from konivrer_watch.passes.optimize.pattern import Captures, Pattern, metavariable, rest
+from konivrer_watch.passes.optimize.pattern import Captures, metavariable, rest
 
 SLOT = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?:\.([a-z]+))?\}")
 
@@ -38,16 +38,18 @@ class Template(msgspec.Struct, frozen=True):
         return built
 
 
-def compile_template(text: str, pattern: Pattern) -> Template:
-    """Compile a template for what the pattern captures; ``ValueError`` says what is wrong with it."""
+def compile_template(
+    text: str, ones: frozenset[str], rests: frozenset[str], *, is_statement: bool
+) -> Template:
+    """Compile a template for what every pattern captures; ``ValueError`` says what is wrong with it."""
     if "\n" in text or "\r" in text:
         raise ValueError("must be one line, for its indentation would be unknown")
     for name, part in SLOT.findall(text):
-        if name not in pattern.metavariables:
+        if name not in ones | rests:
             raise ValueError(f"unknown metavariable {name!r}")
-        if part not in ({""} if name in pattern.rests else {"", "bare", "inner", "pairs"}):
+        if part not in ({""} if name in rests else {"", "bare", "inner", "pairs"}):
             raise ValueError(f"unknown part {part!r} of {name}")
-    rendered = SLOT.sub(lambda slot: _stand_in(slot[1], slot[2], slot[1] in pattern.rests), text)
+    rendered = SLOT.sub(lambda slot: _stand_in(slot[1], slot[2], slot[1] in rests), text)
     if "$" in rendered:
         raise ValueError("a '$' outside '${NAME}'")
     try:
@@ -56,7 +58,7 @@ def compile_template(text: str, pattern: Pattern) -> Template:
         raise ValueError(f"not Python code: {error.msg}") from error
     if len(body) != 1:
         raise ValueError("must be one statement")
-    if pattern.is_statement:
+    if is_statement:
         return Template(text, body[0], True)
     if not isinstance(body[0], ast.Expr):
         raise ValueError("not a Python expression")
