@@ -19,6 +19,10 @@ _Matcher = Callable[[object, Captures], bool]
 _METAVARIABLE = re.compile(r"(\$\$?)([A-Z][A-Z0-9_]*)")
 _ONE = "__metavariable_"
 _REST = "__rest_"
+_WRAPPERS: dict[type[ast.AST], str] = {
+    ast.Expr: "value", ast.Subscript: "value", ast.Await: "value", ast.Assign: "value", ast.For: "iter",
+}  # fmt: skip
+_OPERATIONS = (ast.BinOp, ast.BoolOp, ast.AugAssign)
 _NO_PART = (ast.Starred, ast.Slice)
 
 
@@ -78,14 +82,22 @@ def code_of(text: str) -> str:
 
 
 def key_of(node: ast.AST) -> str | None:
-    """Return the name or attribute that a call calls, through what is made of its result; else ``None``."""
-    while isinstance(node, ast.Expr | ast.Subscript | ast.Await):
-        node = node.value
+    """Return what tells nodes of one type apart at a glance, if anything does.
+
+    For a call it is the name that it calls, for an operation its operator, and for what is made of these, or loops
+    over them, the same.
+    """
+    kind = type(node)
+    while kind in _WRAPPERS:
+        node = getattr(node, _WRAPPERS[kind])
+        kind = type(node)
     if isinstance(node, ast.Call):
         if isinstance(node.func, ast.Name):
             return None if metavariable(node.func) else node.func.id
         if isinstance(node.func, ast.Attribute):
             return node.func.attr
+    elif isinstance(node, _OPERATIONS):
+        return type(node.op).__name__
     return None
 
 

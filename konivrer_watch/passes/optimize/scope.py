@@ -80,7 +80,7 @@ class File:
     @cached_property
     def _last_line(self) -> int:
         ends = [node.end_lineno or 0 for node in self.tree.body[-1:]]
-        return max([len(self.source.lines), *ends])
+        return max([self.source.line_count, *ends])
 
     @cached_property
     def _beyond_ascii(self) -> frozenset[int]:

@@ -77,6 +77,11 @@ class Source:
         block = place // _BLOCK
         return self._counts[block] + _code_points(self._utf8[block * _BLOCK : place])
 
+    @property
+    def line_count(self) -> int:
+        """How many lines there are; the last need not end."""
+        return len(self._starts) - 1
+
     @cached_property
     def words(self) -> frozenset[str]:
         """Every word in ASCII that the text holds, code or not."""
@@ -110,7 +115,7 @@ class Source:
 
     def place(self, offset: int) -> tuple[int, int]:
         """Return the line and the column in code points, both from 1, of an offset."""
-        line = max(bisect_right(self._starts, offset, hi=max(len(self.lines), 1)), 1)
+        line = max(bisect_right(self._starts, offset, hi=max(self.line_count, 1)), 1)
         return line, offset - self._starts[line - 1] + 1
 
     def at(self, line: int, column: int) -> int:
@@ -142,7 +147,11 @@ class Source:
 
     @cached_property
     def _starts(self) -> list[int]:
-        return [0, *accumulate(map(len, self.lines))]
+        if "\r" in self.text:
+            return [0, *accumulate(map(len, self.lines))]
+        *whole, last = self.text.split("\n")
+        starts = [0, *accumulate([len(line) + 1 for line in whole])]
+        return [*starts, len(self.text)] if last else starts
 
     @cached_property
     def _utf8(self) -> bytes:
