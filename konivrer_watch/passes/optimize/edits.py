@@ -53,7 +53,7 @@ def find_difference(before: Source, after: Source, old: Sequence[_Span], new: Se
 
 
 def _outline(source: Source, tree: ast.Module, spans: Sequence[_Span]) -> Iterator[object]:
-    """Yield a tree's shape from the outside in; what lies in a span is one mark, however much it is."""
+    """Yield a tree's shape from the outside in; what lies in a span is one mark."""
     stack: list[tuple[object, bool]] = [(tree, False)]
     marked = -1
     while stack:
@@ -64,7 +64,8 @@ def _outline(source: Source, tree: ast.Module, spans: Sequence[_Span]) -> Iterat
             continue
         index = -1 if in_string else _span_of(source, node, spans)
         if index >= 0:
-            if index != marked:
+            # Several statements may become one, or one several; an expression becomes one expression.
+            if index != marked or isinstance(node, ast.expr):
                 yield ("edit", index)
             marked = index
             continue
