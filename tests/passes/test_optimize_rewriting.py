@@ -101,9 +101,8 @@ def test_a_change_anywhere_else_is_a_difference(old: str, new: str) -> None:
 def test_an_edit_that_reaches_beyond_its_place_is_a_difference() -> None:
     assert difference("r = a * f(b)\n", [on_line(1, 8, 12, "b + c")]) is not None
     assert difference("r = [f(b)]\n", [on_line(1, 5, 9, "b, c")]) is not None
-    assert difference("r = f(b)\n", [on_line(1, 4, 8, "b if")]) == (
-        "it does not parse any more: expected 'else' after 'if' expression (<unknown>, line 1)"
-    )
+    told = difference("r = f(b)\n", [on_line(1, 4, 8, "b if")])
+    assert told is not None and told.startswith("it does not parse any more: ")
 
 
 def test_several_statements_may_become_one() -> None:
