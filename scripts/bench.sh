@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # bench.sh save REPOSITORY [N] | parity REPOSITORY [OPTIONS] | storm [OPERATIONS] [SEED...]
+#          optimize [FILE...] | rewrites FOLDER... [--all] [--into FOLDER] | mutants [N]
 # Measures against the peers, in turn, on this machine. Never part of the tests.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 case "${1:-}" in
-  save | parity | storm) ;;
-  *) sed -n '2,3s/^# //p' "$0" >&2; exit 2 ;;
+  save | parity | storm | optimize | rewrites | mutants) ;;
+  *) sed -n '2,4s/^# //p' "$0" >&2; exit 2 ;;
 esac
 bench=$1
 shift

@@ -36,7 +36,9 @@ def main() -> int:
             verdict = judge.judge(data)
             unread += verdict.problem is not None
             found.update([finding.code for finding in verdict.findings])
-            refused.update([finding.code for finding in verdict.findings if "; not rewritten: " in finding.message])
+            refused.update(
+                [finding.code for finding in verdict.findings if "; not rewritten: " in finding.message]
+            )
             done = rewrite(judge, data, safeties)
             if verdict.problem is None and done.refusal is not None:
                 wrong += 1

@@ -107,7 +107,7 @@ class Source:
             yield line
             place = text.find(word, starts[line], end)
 
-    def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
+    def span(self, node: ast.expr | ast.stmt | ast.keyword) -> tuple[int, int]:
         """Return the offsets where a node begins and ends."""
         if node.end_lineno is None or node.end_col_offset is None:
             raise ValueError("a node without an end has no span")

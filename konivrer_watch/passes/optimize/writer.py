@@ -97,7 +97,7 @@ class Writer:
     def _part(self, hit: Hit, name: str, part: str | None) -> tuple[str, list[_Span]]:
         capture = hit.found.captures[name]
         if isinstance(capture, tuple):
-            return self._rest(hit, capture)
+            return self._rest(capture)
         start, end = self._source.span(capture)
         text = self._source.text[start:end]
         if part in {"inner", "pairs"}:
@@ -120,15 +120,11 @@ class Writer:
         gap = " " if _WORD.match(said) else ""
         return f"{text[slice(*key)]}: {text[slice(*value)]}{gap}{said}", [key, value, clauses]
 
-    def _rest(self, hit: Hit, capture: tuple[ast.AST, ...]) -> tuple[str, list[_Span]]:
-        parts = [part.value if isinstance(part, ast.keyword) else part for part in capture]
-        if not parts:
+    def _rest(self, capture: tuple[ast.AST, ...]) -> tuple[str, list[_Span]]:
+        spans = [self._source.span(part) for part in capture if isinstance(part, ast.expr | ast.keyword)]
+        if not spans:
             return "", []
-        spans = [self._source.span(part) for part in parts if isinstance(part, ast.expr)]
-        first, end = min(spans), max(spans)[1]
-        start = first[0]
-        if isinstance(keyword := capture[0], ast.keyword):
-            start = self._source.offset(keyword.lineno, keyword.col_offset)
+        start, end = min(spans)[0], max(spans)[1]
         return f", {self._source.text[start:end]}", [(start, end)]
 
     def _keep_comments(self, hit: Hit, kept: list[_Span]) -> None:
