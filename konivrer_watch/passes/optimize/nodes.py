@@ -75,6 +75,7 @@ def trails(start: Trail, near: Sequence[int] | None, wanted: Collection[type[ast
     """
     stack = [start]
     pop, push = stack.pop, stack.append
+    skipped = _LEAVES.difference(wanted)
     while stack:
         trail = pop()
         node = trail[0]
@@ -87,6 +88,8 @@ def trails(start: Trail, near: Sequence[int] | None, wanted: Collection[type[ast
         for field in _CHILD_FIELDS[kind]:
             value: Any = getattr(node, field, None)
             for child in value if type(value) is list else (value,):
+                if type(child) in skipped:
+                    continue
                 try:
                     line = child.lineno
                 except AttributeError:
@@ -138,4 +141,5 @@ def _each_kind(fields: Callable[[type[ast.AST]], tuple[str, ...]]) -> dict[type[
 
 
 _CHILD_FIELDS = _each_kind(_child_fields)
+_LEAVES = frozenset([*[kind for kind, fields in _CHILD_FIELDS.items() if not fields], type(None)])
 _COMPARED = _each_kind(lambda kind: tuple([field for field in kind._fields if field not in _IGNORED_FIELDS]))
