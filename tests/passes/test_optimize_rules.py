@@ -135,7 +135,7 @@ def weakened(rule: Rule, index: int) -> OptimizeEngine:
 
 MUTATIONS = [
     pytest.param(rule, index, id=f"{rule.id} without {text}")
-    for rule in [*AUTO, *OPT_IN]
+    for rule in LOADED
     for index, text in enumerate(rule.document.match.where)
 ]
 

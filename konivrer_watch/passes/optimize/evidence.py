@@ -49,6 +49,12 @@ class Evidence(msgspec.Struct, frozen=True):
 
     sheets: tuple[Sheet, ...] = ()
 
+    def pythons(self, implementation: str) -> tuple[str, ...]:
+        """Return each x.y of an implementation that anything was measured on."""
+        return tuple(
+            sorted({sheet.python for sheet in self.sheets if sheet.implementation == implementation})
+        )
+
     def decision(self, document: Document, implementation: str, python: str) -> tuple[Sheet, Decision] | None:
         """Return the last sheet that measured this very rule on this x.y, and its gate's word; or ``None``."""
         found: tuple[Sheet, Decision] | None = None
