@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
-from konivrer_watch.daemon.rule_probes import GIVEN, Recipe, Run
+from konivrer_watch.daemon.rule_probes import Recipe
+from konivrer_watch.daemon.rule_recipes import GIVEN, Run
 from konivrer_watch.passes.optimize.document import Equivalence
 
 _Drawn = st.SearchStrategy[Recipe]

@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from konivrer_watch.daemon.rule_equivalence import STRATEGIES
-from konivrer_watch.daemon.rule_probes import GIVEN, Recipe, Run
+from konivrer_watch.daemon.rule_probes import Recipe
+from konivrer_watch.daemon.rule_recipes import GIVEN, Run
 
 PROGRAMS = [
     "r = list(x)", "r = sorted(x)", "r = {x: x}", "r = x == x", "r = [y for y in x]", "r = x(1)", "r = x + x",

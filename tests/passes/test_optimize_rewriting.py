@@ -120,8 +120,22 @@ def test_rounds_go_on_until_nothing_is_found() -> None:
 
 
 def test_rules_that_undo_each_other_leave_the_file_alone() -> None:
-    done = rewrite(Scripted([on_line(1, 4, 5, "g")]), b"r = f(x)\n")
-    assert done == Rewriting(b"r = f(x)\n", {}, "after 20 rounds there is still something to rewrite")
+    there, back = on_line(1, 4, 5, "g"), on_line(1, 4, 5, "f")
+    done = rewrite(Scripted([there], [back], [there], [back]), b"r = f(x)\n")
+    assert done == Rewriting(b"r = f(x)\n", {}, "OPT1 undo each other")
+
+
+class Growing:
+    """Finds something to lengthen each time."""
+
+    def judge(self, data: bytes) -> Verdict:
+        end = len(data.rstrip())
+        return Verdict((finding(on_line(1, 4, end, data[4:end].decode() + "x")),))
+
+
+def test_a_rule_that_never_ends_leaves_the_file_alone() -> None:
+    done = rewrite(Growing(), b"r = x\n")
+    assert done == Rewriting(b"r = x\n", {}, "there is no end to what is found after 200 rounds")
 
 
 @pytest.mark.parametrize(

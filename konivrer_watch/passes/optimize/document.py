@@ -65,7 +65,7 @@ class Examples(Table, frozen=True):
 class Equivalence(Table, frozen=True):
     """``[equivalence]``: two programs that must behave alike; run only on request.
 
-    ``given`` maps each free name to what it is drawn from; ``daemon/rule_probes`` has the list.
+    ``given`` maps each free name to what it is drawn from; ``daemon/rule_recipes`` has the list.
     """
 
     before: _Text

@@ -102,8 +102,11 @@ class OptimizeEngine:
             return _unparsable("nested too deeply")
         except (ValueError, LookupError) as error:
             return _unparsable(str(error))
-        hits = list(self._finder.find(File(source, parsed)))
-        return self._verdict(source, hits) if hits else Verdict()
+        try:
+            hits = list(self._finder.find(File(source, parsed)))
+            return self._verdict(source, hits) if hits else Verdict()
+        except RecursionError:
+            return _unparsable("nested too deeply")
 
     def _verdict(self, source: Source, hits: list[Hit]) -> Verdict:
         silences = Silences(source)

@@ -3,8 +3,9 @@
 import ast
 from collections.abc import Iterator, Sequence
 
+from konivrer_watch.passes.optimize.matchers import Captures
 from konivrer_watch.passes.optimize.nodes import Trail, around, is_string_of_code, trails
-from konivrer_watch.passes.optimize.pattern import Captures, Pattern, key_of
+from konivrer_watch.passes.optimize.pattern import Pattern, key_of
 from konivrer_watch.passes.optimize.places import Found
 from konivrer_watch.passes.optimize.rule import Rule
 from konivrer_watch.passes.optimize.scope import File
@@ -34,7 +35,7 @@ class Finder:
         """Yield every match, in no order."""
         if not self._by_kind:
             return
-        near = None if self._words is None else file.lines_near(self._words)
+        near = None if self._words is None else file.near(self._words)
         for trail in trails((file.tree, None), near, self._by_kind):
             node = trail[0]
             keys = self._by_kind[type(node)]
@@ -53,25 +54,21 @@ def _match(file: File, trail: Trail, pattern: Pattern) -> Found | None:
     if not pattern.is_statement:
         captures = pattern.match([trail[0]])
         return None if captures is None else Found(file, trail, (trail[0],), captures)
-    parts = _neighbours(trail, pattern.head, len(pattern.matchers))
+    parts = _neighbours(file, trail, pattern.head, len(pattern.matchers))
     captures = None if parts is None else pattern.match(parts)
     return None if parts is None or captures is None else Found(file, trail, tuple(parts), captures)
 
 
-def _neighbours(trail: Trail, before: int, count: int) -> list[ast.AST] | None:
+def _neighbours(file: File, trail: Trail, before: int, count: int) -> list[ast.AST] | None:
     """Return so many statements of one block, of which the trail's own has ``before`` others ahead of it."""
     if count == 1:
         return [trail[0]]
     parent = next(around(trail), None)
     for name in _BLOCKS:
         block = getattr(parent, name, None)
-        if isinstance(block, list):
-            for index, statement in enumerate(block):
-                if statement is trail[0]:
-                    start = index - before
-                    return (
-                        block[start : start + count] if start >= 0 and start + count <= len(block) else None
-                    )
+        if isinstance(block, list) and (index := file.index_in(block, trail[0])) is not None:
+            start = index - before
+            return block[start : start + count] if start >= 0 and start + count <= len(block) else None
     return None
 
 

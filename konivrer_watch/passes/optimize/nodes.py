@@ -4,6 +4,8 @@ import ast
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 # A node with those around it, from the inside out; the module is the last.
 Trail = tuple[ast.AST, "Trail | None"]
 
@@ -58,21 +60,29 @@ def is_string_of_code(node: ast.AST) -> bool:
     return type(node).__name__ in _STRINGS_OF_CODE
 
 
-def next_lines(lines: Collection[int], last: int) -> Sequence[int]:
-    """Return a table that gives for each line, up to ``last``, the first of ``lines`` from there on."""
+class Near(msgspec.Struct, frozen=True):
+    """A table of lines from ``first`` on: for each, the next line of interest."""
+
+    first: int
+    table: Sequence[int]
+
+
+def near_lines(lines: Collection[int], first: int, last: int) -> Near:
+    """Return the table for the lines from ``first`` to ``last``, of which ``lines`` are of interest."""
     table: list[int] = []
     for line in sorted(lines):
-        table += [line] * (line + 1 - len(table))
-    table += [_BEYOND] * (last + 2 - len(table))
-    return table
+        table += [line] * (line - first + 1 - len(table))
+    table += [_BEYOND] * (last - first + 2 - len(table))
+    return Near(first, table)
 
 
-def trails(start: Trail, near: Sequence[int] | None, wanted: Collection[type[ast.AST]]) -> Iterator[Trail]:
-    """Walk from a node to every one below it that is of a wanted type and lies on a line of the table ``near``.
+def trails(start: Trail, near: Near | None, wanted: Collection[type[ast.AST]]) -> Iterator[Trail]:
+    """Walk from a node to every one below it that is of a wanted type and lies on a line of interest.
 
-    What lies on none of these lines is not entered, which is what makes a search fast; ``None`` means everywhere.
+    What lies on no such line is not entered, which is what makes a search fast; ``None`` means everywhere.
     Operators and contexts are not walked to.
     """
+    first, table = (0, ()) if near is None else (near.first, near.table)
     stack = [start]
     pop, push = stack.pop, stack.append
     skipped = _LEAVES.difference(wanted)
@@ -99,7 +109,7 @@ def trails(start: Trail, near: Sequence[int] | None, wanted: Collection[type[ast
                     continue
                 if type(child) in _DECORATED and child.decorator_list:
                     line = child.decorator_list[0].lineno
-                if near[line] <= child.end_lineno:
+                if table[line - first] <= child.end_lineno:
                     push((child, trail))
 
 

@@ -6,24 +6,25 @@ a slice. ``$$NAME`` stands for the rest, possibly nothing: of a call's arguments
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
-from konivrer_watch.passes.optimize.nodes import compared_fields, same
-
-Capture = ast.expr | tuple[ast.AST, ...]
-Captures = dict[str, Capture]
-_Matcher = Callable[[object, Captures], bool]
+from konivrer_watch.passes.optimize.matchers import (
+    ONE,
+    REST,
+    Captures,
+    Matcher,
+    compile_matcher,
+    metavariable,
+    rest,
+)
 
 _METAVARIABLE = re.compile(r"(\$\$?)([A-Z][A-Z0-9_]*)")
-_ONE = "__metavariable_"
-_REST = "__rest_"
 _WRAPPERS: dict[type[ast.AST], str] = {
     ast.Expr: "value", ast.Subscript: "value", ast.Await: "value", ast.Assign: "value", ast.For: "iter",
 }  # fmt: skip
 _OPERATIONS = (ast.BinOp, ast.BoolOp, ast.AugAssign)
-_NO_PART = (ast.Starred, ast.Slice)
 
 
 class Pattern(msgspec.Struct, frozen=True):
@@ -33,7 +34,7 @@ class Pattern(msgspec.Struct, frozen=True):
     a call, the name it calls. ``word`` is a text that every match spells, in ASCII, if there is one.
     """
 
-    matchers: tuple[_Matcher, ...]
+    matchers: tuple[Matcher, ...]
     is_statement: bool
     ones: frozenset[str]
     rests: frozenset[str]
@@ -71,14 +72,14 @@ def compile_pattern(text: str, *, is_statement: bool) -> Pattern:
     words = [_word_of(part) for part in parts]
     head = max(range(len(parts)), key=lambda index: _rarity(words[index]))
     return Pattern(
-        tuple([_compile(part) for part in parts]), is_statement, ones, rests,
+        tuple([compile_matcher(part) for part in parts]), is_statement, ones, rests,
         head, type(parts[head]), key_of(parts[head]), words[head],
     )  # fmt: skip
 
 
 def code_of(text: str) -> str:
     """Return the pattern as plain Python, each metavariable an identifier."""
-    return _METAVARIABLE.sub(lambda found: (_ONE if found[1] == "$" else _REST) + found[2], text)
+    return _METAVARIABLE.sub(lambda found: (ONE if found[1] == "$" else REST) + found[2], text)
 
 
 def key_of(node: ast.AST) -> str | None:
@@ -101,22 +102,6 @@ def key_of(node: ast.AST) -> str | None:
     return None
 
 
-def metavariable(node: object) -> str | None:
-    """Return the metavariable that a node of a pattern is."""
-    return _named(node, _ONE)
-
-
-def rest(node: object) -> str | None:
-    """Return the metavariable for the rest that a node of a pattern is, an expression or a statement."""
-    return _named(node.value if isinstance(node, ast.Expr) else node, _REST)
-
-
-def _named(node: object, prefix: str) -> str | None:
-    if isinstance(node, ast.Name) and node.id.startswith(prefix):
-        return node.id.removeprefix(prefix)
-    return None
-
-
 def _names_in(parts: list[ast.AST]) -> tuple[frozenset[str], frozenset[str]]:
     ones: set[str] = set()
     rests: set[str] = set()
@@ -126,7 +111,7 @@ def _names_in(parts: list[ast.AST]) -> tuple[frozenset[str], frozenset[str]]:
             allowed.add(id(values.value if isinstance(values, ast.Expr) else values))
         if (name := metavariable(node)) is not None:
             ones.add(name)
-        elif (name := _named(node, _REST)) is not None:
+        elif isinstance(node, ast.Name) and (name := rest(node)) is not None:
             if id(node) not in allowed or name in rests:
                 raise ValueError(f"'$${name}' must stand once, last in a call or in a block")
             rests.add(name)
@@ -145,7 +130,7 @@ def _ends(node: ast.AST) -> Iterator[ast.AST]:
 
 def _refuse_text(node: ast.AST) -> None:
     for _, value in ast.iter_fields(node):
-        if isinstance(value, str) and (_ONE in value or _REST in value):
+        if isinstance(value, str) and (ONE in value or REST in value):
             raise ValueError("a metavariable stands where no expression can")
 
 
@@ -180,77 +165,3 @@ def _rarity(word: str | None) -> tuple[int, int]:
     if not word.isidentifier():
         return (2, len(word)) if len(word) > 1 else (0, 1)
     return (1, len(word)) if word in _KEYWORDS.values() or word in _OPERATORS.values() else (3, len(word))
-
-
-def _compile(pattern: object) -> _Matcher:
-    name = metavariable(pattern)
-    if name is not None:
-        return _compile_one(name)
-    if isinstance(pattern, ast.Call) and pattern.args and rest(pattern.args[-1]):
-        return _compile_call(pattern)
-    if isinstance(pattern, ast.AST):
-        return _compile_node(pattern, compared_fields(type(pattern)))
-    if isinstance(pattern, list):
-        return _compile_list(pattern)
-    kind = type(pattern)
-    return lambda node, _: type(node) is kind and node == pattern
-
-
-def _compile_one(name: str) -> _Matcher:
-    def matches(node: object, captures: Captures) -> bool:
-        if not isinstance(node, ast.expr) or isinstance(node, _NO_PART):
-            return False
-        return same(captures.setdefault(name, node), node)
-
-    return matches
-
-
-def _compile_node(pattern: ast.AST, fields: tuple[str, ...]) -> _Matcher:
-    kind = type(pattern)
-    parts = [(field, _compile(getattr(pattern, field, None))) for field in fields]
-
-    def matches(node: object, captures: Captures) -> bool:
-        if type(node) is not kind:
-            return False
-        for field, matcher in parts:
-            if not matcher(getattr(node, field, None), captures):
-                break
-        else:
-            return True
-        return False
-
-    return matches
-
-
-def _compile_list(pattern: list[object]) -> _Matcher:
-    name = rest(pattern[-1]) if pattern else None
-    matchers = [_compile(part) for part in (pattern if name is None else pattern[:-1])]
-    count = len(matchers)
-
-    def matches(node: object, captures: Captures) -> bool:
-        if not isinstance(node, list) or len(node) < count or (name is None and len(node) != count):
-            return False
-        for matcher, part in zip(matchers, node, strict=False):
-            if not matcher(part, captures):
-                return False
-        if name is not None:
-            captures[name] = tuple(node[count:])
-        return True
-
-    return matches
-
-
-def _compile_call(pattern: ast.Call) -> _Matcher:
-    name = rest(pattern.args[-1]) or ""
-    func = _compile(pattern.func)
-    arguments = [_compile(argument) for argument in pattern.args[:-1]]
-
-    def matches(node: object, captures: Captures) -> bool:
-        if not isinstance(node, ast.Call) or len(node.args) < len(arguments) or not func(node.func, captures):
-            return False
-        if not all(matcher(part, captures) for matcher, part in zip(arguments, node.args, strict=False)):
-            return False
-        captures[name] = (*node.args[len(arguments) :], *node.keywords)
-        return True
-
-    return matches

@@ -1,12 +1,13 @@
 """What ``where`` may ask of a match's place: what is around it, and who else uses its names."""
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import msgspec
 
+from konivrer_watch.passes.optimize.matchers import Capture, Captures
 from konivrer_watch.passes.optimize.nodes import Trail, around, same
-from konivrer_watch.passes.optimize.pattern import Capture, Captures
 from konivrer_watch.passes.optimize.scope import File, Mention, function_of, lies_in, scope_of
 from konivrer_watch.passes.optimize.shapes import names_of
 
@@ -33,36 +34,43 @@ class Found(msgspec.Struct, frozen=True):
 def private(found: Found, capture: Capture) -> bool:
     """Tell whether names are locals of the function around the match that no other scope can see."""
     scope = scope_of(found.trail)
-    return scope is not None and all(
-        _is_private(mention, scope[0])
-        for name in names_of(capture)
-        for mention in found.file.mentions(name, scope)
-    )
+    return scope is not None and all(_is_private(found.file, name, scope) for name in names_of(capture))
 
 
 def unused_outside(found: Found, capture: Capture) -> bool:
     """Tell whether no place of the function (or file) outside the match reads or deletes these names."""
-    return not any(not found.holds(mention) for mention in _uses(found, capture))
+    return all(found.holds(mention) for mention in _uses(found, capture))
 
 
 def unread(found: Found, capture: Capture) -> bool:
     """Tell whether no place of the function (or file) reads or deletes these names."""
-    return not _uses(found, capture)
+    return next(_uses(found, capture), None) is None
 
 
 def only_indexes(found: Found, index: Capture, sequence: Capture) -> bool:
     """Tell whether a name serves only to read items of the sequence, which nothing in the match binds anew."""
-    uses = _uses(found, index)
-    bound = [
-        name
-        for name in names_of(sequence)
-        for mention in found.file.mentions(name, scope_of(found.trail))
-        if not mention.reads and found.holds(mention)
-    ]
-    return bool(uses) and not bound and all(_is_item(use, sequence) for use in uses)
+    scope = scope_of(found.trail)
+    rebinds = any(
+        found.holds(mention) for name in names_of(sequence) for mention in found.file.bindings(name, scope)
+    )
+    if rebinds or not isinstance(index, ast.Name) or not isinstance(sequence, ast.expr):
+        return False
+    start = scope[0] if scope else found.file.tree
+    return found.file.fact(
+        ("indexes", index.id, ast.dump(sequence), id(start)),
+        lambda: all(_is_item(use, sequence) for use in _uses(found, index)),
+    )
 
 
-def _is_private(mention: Mention, function: ast.AST) -> bool:
+def _is_private(file: File, name: str, scope: Trail) -> bool:
+    return file.fact(
+        ("private", name, id(scope[0])),
+        lambda: all(_is_seen_from(scope[0], mention) for mention in file.mentions(name, scope)),
+    )
+
+
+def _is_seen_from(function: ast.AST, mention: Mention) -> bool:
+    """Tell whether a mention is the function's own, at the time that it runs."""
     if mention.function is not function or isinstance(mention.node, ast.Global | ast.Nonlocal):
         return False
     for node in around(mention.trail):
@@ -73,14 +81,17 @@ def _is_private(mention: Mention, function: ast.AST) -> bool:
     return True
 
 
-def _uses(found: Found, capture: Capture) -> list[Mention]:
+def _uses(found: Found, capture: Capture) -> Iterator[Mention]:
     scope = scope_of(found.trail)
-    return [
-        mention
-        for name in names_of(capture)
-        for mention in found.file.mentions(name, scope)
-        if _is_use(mention)
-    ]
+    for name in names_of(capture):
+        if not found.file.fact(
+            ("unused", name, id(scope[0] if scope else None)), partial(_none_used, found, name)
+        ):
+            yield from filter(_is_use, found.file.mentions(name, scope))
+
+
+def _none_used(found: Found, name: str) -> bool:
+    return not any(map(_is_use, found.file.mentions(name, scope_of(found.trail))))
 
 
 def _is_use(mention: Mention) -> bool:
@@ -90,7 +101,7 @@ def _is_use(mention: Mention) -> bool:
     return not isinstance(mention.node, ast.arg)
 
 
-def _is_item(use: Mention, sequence: Capture) -> bool:
+def _is_item(use: Mention, sequence: ast.expr) -> bool:
     parent = next(around(use.trail), None)
     return (
         isinstance(parent, ast.Subscript)
@@ -114,7 +125,9 @@ def _in_loop(found: Found) -> bool:
     for node in around(found.trail):
         if isinstance(node, _SCOPES):
             return False
-        if isinstance(node, _LOOPS) and any(inner is statement for statement in node.body):
+        if isinstance(node, ast.While) and inner is node.test:
+            return True
+        if isinstance(node, _LOOPS) and found.file.index_in(node.body, inner) is not None:
             return True
         if isinstance(node, _COMPREHENSIONS) and inner is not node.generators[0]:
             return True

@@ -44,6 +44,7 @@ _STR_METHODS = frozenset(
     }
 )
 _INT_OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod, ast.BitAnd, ast.BitOr, ast.BitXor)
+_SCALARS = frozenset({"str", "int"})
 PROVABLE = frozenset(_DISPLAYS)
 
 
@@ -52,6 +53,11 @@ def is_proven(file: File, trail: Trail, name: str, kind: str) -> bool:
     scope = scope_of(trail)
     if scope is None:
         return False
+    key = ("proven", kind, name, id(scope[0]))
+    return file.fact(key, lambda: _is_proven(file, scope, name, kind))
+
+
+def _is_proven(file: File, scope: Trail, name: str, kind: str) -> bool:
     shows = partial(_shows, file, name, kind)
     bound = False
     for mention in file.mentions(name, scope):
@@ -83,31 +89,40 @@ def _binds_only(trail: Trail, kind: str, shows: Callable[[ast.expr], bool], file
 
 def _shows(file: File, name: str, kind: str, value: ast.expr) -> bool:
     """Tell whether an expression makes exactly a ``kind``, given that the name itself, where it occurs, is one."""
-    if isinstance(value, _DISPLAYS[kind]) or _calls(file, value, _MAKERS[kind]):
-        return True
-    shows = partial(_shows, file, name, kind)
-    if kind == "str":
-        return _is_str(value, name, shows)
-    if kind == "int":
-        if isinstance(value, ast.BinOp) and isinstance(value.op, _INT_OPERATORS):
-            return shows(value.left) and shows(value.right)
-        return _is_constant(value, int) or (isinstance(value, ast.Name) and value.id == name)
-    return False
+    parts = [value]
+    # All of them must; expressions may nest deeper than calls can.
+    while parts:
+        part = parts.pop()
+        operands = _operands(kind, part)
+        if operands is not None:
+            parts += operands
+        elif not (
+            isinstance(part, _DISPLAYS[kind])
+            or _calls(file, part, _MAKERS[kind])
+            or (
+                kind in _SCALARS
+                and (_is_scalar(part, kind) or (isinstance(part, ast.Name) and part.id == name))
+            )
+        ):
+            return False
+    return True
 
 
-def _is_str(value: ast.expr, name: str, shows: Callable[[ast.expr], bool]) -> bool:
+def _operands(kind: str, value: ast.expr) -> list[ast.expr] | None:
+    """Return what must be of the kind for the whole to be of it; ``None`` where the whole tells by itself."""
+    if kind == "str" and isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+        return [value.func.value] if value.func.attr in _STR_METHODS else None
+    operators = {"int": _INT_OPERATORS, "str": (ast.Add,)}.get(kind, ())
+    if isinstance(value, ast.BinOp) and isinstance(value.op, operators):
+        return [value.left, value.right]
+    return None
+
+
+def _is_scalar(value: ast.expr, kind: str) -> bool:
     if isinstance(value, ast.JoinedStr):
         # One part alone is handed on as its __format__ made it, which may be a subclass.
-        return len(value.values) > 1
-    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
-        return value.func.attr in _STR_METHODS and shows(value.func.value)
-    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):
-        return shows(value.left) and shows(value.right)
-    return _is_constant(value, str) or (isinstance(value, ast.Name) and value.id == name)
-
-
-def _is_constant(value: ast.expr, kind: type) -> bool:
-    return isinstance(value, ast.Constant) and type(value.value) is kind
+        return kind == "str" and len(value.values) > 1
+    return isinstance(value, ast.Constant) and type(value.value).__name__ == kind
 
 
 def _calls(file: File, value: ast.expr, names: frozenset[str]) -> bool:

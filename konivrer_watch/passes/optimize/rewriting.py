@@ -10,8 +10,8 @@ from konivrer_watch.core.model import Edit, Safety, Verdict
 from konivrer_watch.passes.optimize.edits import apply_edits, find_difference
 from konivrer_watch.passes.optimize.source import Source
 
-# An edit may uncover the next one inside it; more rounds than this are rules that undo each other.
-_ROUNDS = 20
+# An edit may uncover the next one inside it, and so on as deep as code may nest.
+_ROUNDS = 200
 
 
 class Judge(Protocol):
@@ -39,6 +39,7 @@ def rewrite(judge: Judge, data: bytes, safeties: Collection[Safety] = (Safety.AU
     """
     applied: Counter[str] = Counter()
     current = data
+    seen: set[bytes] = set()
     for _ in range(_ROUNDS):
         verdict = judge.judge(current)
         if verdict.problem is not None:
@@ -60,6 +61,9 @@ def rewrite(judge: Judge, data: bytes, safeties: Collection[Safety] = (Safety.AU
             return Rewriting(data, {}, str(error))
         if difference is not None:
             return Rewriting(data, {}, difference)
+        if current in seen:
+            return Rewriting(data, {}, f"{', '.join(sorted({code for code, _ in chosen}))} undo each other")
+        seen.add(current)
         applied.update([code for code, _ in chosen])
         current = written
-    return Rewriting(data, {}, f"after {_ROUNDS} rounds there is still something to rewrite")
+    return Rewriting(data, {}, f"there is no end to what is found after {_ROUNDS} rounds")

@@ -2,12 +2,13 @@
 
 import ast
 import re
-from collections.abc import Collection, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 
 import msgspec
 
-from konivrer_watch.passes.optimize.nodes import Trail, around, next_lines, trails
+from konivrer_watch.passes.optimize.nodes import Near, Trail, around, near_lines, trails
 from konivrer_watch.passes.optimize.source import Source
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -15,7 +16,6 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 # An import of everything; a text that only looks like one costs a rewrite at most.
 _STAR = re.compile(r"import(?:[ \t\f]|\\(?:\r\n|\r|\n))*\*")
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _TYPE_PARAMETERS = frozenset({"TypeVar", "ParamSpec", "TypeVarTuple"})
 _MENTIONING: frozenset[type[ast.AST]] = frozenset(
     {ast.Name, ast.arg, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.alias, ast.Global, ast.Nonlocal,
@@ -44,10 +44,29 @@ class File:
         self.source = source
         self.tree = tree
         self._mentions: dict[tuple[str, int], tuple[Mention, ...]] = {}
+        self._bindings: dict[tuple[str, int], tuple[Mention, ...]] = {}
+        self._facts: dict[tuple[object, ...], bool] = {}
+        self._indices: dict[int, Mapping[int, int]] = {}
+
+    def fact(self, key: tuple[object, ...], find: Callable[[], bool]) -> bool:
+        """Return what ``find`` found for this key when it was first asked: thousands of matches may share a name."""
+        known = self._facts.get(key)
+        if known is None:
+            known = self._facts[key] = find()
+        return known
 
     def leaves_builtin(self, name: str) -> bool:
         """Tell whether the name still means the builtin everywhere in the file."""
-        return not self._imports_star and all(mention.reads for mention in self.mentions(name))
+        return not self._imports_star and self.fact(
+            ("builtin", name), lambda: all(mention.reads for mention in self.mentions(name))
+        )
+
+    def index_in(self, block: Sequence[ast.AST], statement: ast.AST) -> int | None:
+        """Return a statement's place in one of the tree's blocks."""
+        known = self._indices.get(id(block))
+        if known is None:
+            known = self._indices[id(block)] = {id(part): index for index, part in enumerate(block)}
+        return known.get(id(statement))
 
     def mentions(self, name: str, within: Trail | None = None) -> tuple[Mention, ...]:
         """Return every place that reads or binds the name, in any scope: in the file, or in a function of it."""
@@ -55,27 +74,37 @@ class File:
         key = (name, id(start[0]))
         known = self._mentions.get(key)
         if known is None:
-            node = start[0]
-            lines = (node.lineno, node.end_lineno) if isinstance(node, Function) else (1, None)
             found = [
                 (trail, reads)
-                for trail in trails(start, self.lines_near([name], *lines), _MENTIONING)
+                for trail in trails(start, self.near([name], *_lines_of(start[0])), _MENTIONING)
                 if (reads := _reads(trail[0], name)) is not None
             ]
             known = tuple([Mention(trail, reads, function_of(trail)) for trail, reads in found])
             self._mentions[key] = known
         return known
 
-    def lines_near(self, words: Collection[str], first: int = 1, last: int | None = None) -> Sequence[int]:
+    def bindings(self, name: str, within: Trail | None) -> tuple[Mention, ...]:
+        """Return the mentions that read nothing."""
+        start = within or (self.tree, None)
+        key = (name, id(start[0]))
+        if key not in self._bindings:
+            self._bindings[key] = tuple(
+                [mention for mention in self.mentions(name, within) if not mention.reads]
+            )
+        return self._bindings[key]
+
+    def near(self, words: Collection[str], first: int = 1, last: int | None = None) -> Near:
         """Return the table of lines, from ``first`` to ``last``, on which a tree may spell one of these words.
 
         Python reads some letters beyond ASCII as others (PEP 3131), so that lines which hold any count too.
         """
-        lines = set(self._beyond_ascii)
+        last = last or self._last_line
+        beyond = self._beyond_ascii
+        lines = set(beyond[bisect_left(beyond, first) : bisect_right(beyond, last)])
         for word in words:
             if word.isascii():
                 lines.update(self.source.lines_with(word, first, last))
-        return next_lines(lines, self._last_line)
+        return near_lines(lines, first, last)
 
     @cached_property
     def _last_line(self) -> int:
@@ -83,16 +112,20 @@ class File:
         return max([self.source.line_count, *ends])
 
     @cached_property
-    def _beyond_ascii(self) -> frozenset[int]:
+    def _beyond_ascii(self) -> tuple[int, ...]:
         if self.source.is_ascii:
-            return frozenset()
-        return frozenset(
-            [number for number, line in enumerate(self.source.lines, 1) if _NOT_ASCII.search(line)]
-        )
+            return ()
+        return tuple([number for number, line in enumerate(self.source.lines, 1) if not line.isascii()])
 
     @cached_property
     def _imports_star(self) -> bool:
         return _STAR.search(self.source.text) is not None
+
+
+def _lines_of(node: ast.AST) -> tuple[int, int | None]:
+    if not isinstance(node, Function):
+        return 1, None
+    return min([node.lineno, *[part.lineno for part in node.decorator_list]]), node.end_lineno
 
 
 def scope_of(trail: Trail) -> Trail | None:
@@ -100,7 +133,8 @@ def scope_of(trail: Trail) -> Trail | None:
     step = trail
     while (outer := step[1]) is not None:
         node = outer[0]
-        if isinstance(node, _SCOPES) and any(step[0] is statement for statement in node.body):
+        # Of what a function or class consists of, only its body's parts are statements.
+        if isinstance(node, _SCOPES) and isinstance(step[0], ast.stmt):
             return None if isinstance(node, ast.ClassDef) else outer
         step = outer
     return None

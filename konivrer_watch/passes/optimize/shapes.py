@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Callable, Iterator, Mapping
 
-from konivrer_watch.passes.optimize.pattern import Capture
+from konivrer_watch.passes.optimize.matchers import Capture
 
 _FRAME_NAMES = frozenset(
     {"locals", "vars", "dir", "eval", "exec", "super", "__class__", "_getframe", "currentframe", "stack"}
@@ -31,19 +31,30 @@ def is_literal(capture: Capture, kind: str) -> bool:
     return isinstance(capture, ast.Constant) and type(capture.value).__name__ == kind
 
 
-def makes(capture: object, kind: str) -> bool:
+def makes(capture: Capture, kind: str) -> bool:
     """Tell whether an expression plainly makes a ``str`` or ``bytes``: a literal, or what is built on one."""
-    if isinstance(capture, ast.JoinedStr):
-        return kind == "str"
-    if isinstance(capture, ast.BinOp) and isinstance(capture.op, ast.Add):
-        return makes(capture.left, kind) or makes(capture.right, kind)
-    if isinstance(capture, ast.BinOp) and isinstance(capture.op, ast.Mod):
-        return makes(capture.left, kind)
-    if isinstance(capture, ast.Call) and isinstance(capture.func, ast.Attribute):
-        return capture.func.attr in _TEXT_METHODS and makes(capture.func.value, kind)
-    if isinstance(capture, ast.Call) and isinstance(capture.func, ast.Name):
-        return capture.func.id == kind
-    return isinstance(capture, ast.Constant) and type(capture.value).__name__ == kind
+    parts: list[object] = [capture]
+    # By the left side, however long a sum is, then by the right one.
+    while parts:
+        part = parts.pop()
+        if isinstance(part, ast.JoinedStr):
+            return kind == "str"
+        if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add):
+            parts += [part.right, part.left]
+        elif isinstance(part, ast.BinOp) and isinstance(part.op, ast.Mod):
+            parts.append(part.left)
+        elif isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
+            if part.func.attr in _TEXT_METHODS:
+                parts.append(part.func.value)
+        elif _is_call_of(part, kind) or (
+            isinstance(part, ast.Constant) and type(part.value).__name__ == kind
+        ):
+            return True
+    return False
+
+
+def _is_call_of(part: object, name: str) -> bool:
+    return isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == name
 
 
 def calls(capture: Capture, names: frozenset[str]) -> bool:

@@ -118,6 +118,10 @@ class Source:
         line = max(bisect_right(self._starts, offset, hi=max(self.line_count, 1)), 1)
         return line, offset - self._starts[line - 1] + 1
 
+    def before(self, offset: int) -> str:
+        """Return what stands on an offset's line ahead of it."""
+        return self.text[self._starts[self.place(offset)[0] - 1] : offset]
+
     def at(self, line: int, column: int) -> int:
         """Return the offset of a line and a column in code points, both from 1; ``ValueError`` beyond the text."""
         if not 1 <= line <= len(self._starts) or column < 1:

@@ -14,12 +14,12 @@ from collections.abc import Callable
 
 import msgspec
 
+from konivrer_watch.passes.optimize.matchers import ONE, REST, Captures, metavariable, rest
 from konivrer_watch.passes.optimize.nodes import compared_fields
-from konivrer_watch.passes.optimize.pattern import Captures, metavariable, rest
 
 SLOT = re.compile(r"\$\{([A-Z][A-Z0-9_]*)(?:\.([a-z]+))?\}")
 
-_ONE, _REST, _INNER, _PAIRS = "__metavariable_", "__rest_", "__inner_", "__pairs_"
+_INNER, _PAIRS = "__inner_", "__pairs_"
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 
 
@@ -67,12 +67,12 @@ def compile_template(
 
 def _stand_in(name: str, part: str | None, is_rest: bool) -> str:
     if is_rest:
-        return f", {_REST}{name}"
+        return f", {REST}{name}"
     if part == "inner":
         return f"{_INNER}{name} for {_INNER}{name} in {_INNER}{name}"
     if part == "pairs":
         return f"{_PAIRS}{name}: {_PAIRS}{name} for {_PAIRS}{name} in {_PAIRS}{name}"
-    return f"{_ONE}{name}"
+    return f"{ONE}{name}"
 
 
 def _build(node: object, captures: Captures) -> object:

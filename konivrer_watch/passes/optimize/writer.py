@@ -19,7 +19,6 @@ _ATOMS = (
 )  # fmt: skip
 _BEGINS_WORD = re.compile(r"[\w\"']")
 _WORD = re.compile(r"\w")
-_LAST_LINE = re.compile(r"[^\r\n]*\Z")
 
 _Span = tuple[int, int]
 
@@ -145,8 +144,7 @@ class Writer:
             # Brackets make line breaks harmless.
             body = _parse(f"(\n{text}\n)")
             return len(body) == 1 and isinstance(body[0], ast.Expr) and same([body[0].value], wanted)
-        before = _LAST_LINE.search(self._source.text, 0, hit.start)
-        indent = before[0] if before else ""
+        indent = self._source.before(hit.start)
         if not indent:
             return same(_parse(text), wanted)
         # Behind another statement of its line it cannot be a block, and needs no indentation of its own.
