@@ -20,7 +20,7 @@ from konivrer_watch.daemon.hints import blamed
 from konivrer_watch.daemon.linter import Linter, find_linter, locate
 from konivrer_watch.passes.lint.config import LintConfigurations
 from konivrer_watch.passes.lint.neighbourhood import source_folders
-from konivrer_watch.passes.optimize.engine import OptimizeEngine, OptimizeSettings
+from konivrer_watch.passes.optimize.engine import OptimizeEngine, OptimizeSettings, digest_of
 from konivrer_watch.passes.security.profile import PLUGIN_GROUP, SecurityProfile, engine_fingerprint
 from konivrer_watch.system.files import list_directory, stat_file
 from konivrer_watch.system.git import GitPlace
@@ -231,11 +231,12 @@ def read_engines(packs: Packs, settings: Settings) -> Engines:
 
     Raises ``UsageFault`` where the settings name an optimize rule that does not exist.
     """
-    chosen = settings.optimize
+    choice = settings.optimize
+    chosen = OptimizeSettings(choice.select, choice.ignore, choice.opt_in)
     try:
-        optimize = OptimizeEngine(
-            packs.optimize, OptimizeSettings(chosen.select, chosen.ignore, chosen.opt_in)
-        ).digest
+        if choice.select or choice.ignore or choice.opt_in:
+            OptimizeEngine(packs.optimize, chosen)
     except ValueError as error:
         raise UsageFault(str(error)) from error
+    optimize = digest_of(packs.optimize, chosen)
     return Engines(own_engines(), optimize, engine_fingerprint(entry_points(PLUGIN_GROUP)))

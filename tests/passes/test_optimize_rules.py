@@ -1,12 +1,15 @@
 """Every shipped rule keeps the promises of its own file."""
 
+import re
 from functools import cache
 
 import pytest
 
 from konivrer_watch.core.model import Level, Pass, Safety, Verdict
+from konivrer_watch.passes.optimize import predicates, template
 from konivrer_watch.passes.optimize.document import Explained, Rewritten
 from konivrer_watch.passes.optimize.engine import OptimizeEngine
+from konivrer_watch.passes.optimize.promises import broken_promises
 from konivrer_watch.passes.optimize.rewriting import rewrite
 from konivrer_watch.passes.optimize.rule import Rule
 from tests.passes.pack import FILES, LOADED, engine
@@ -145,3 +148,27 @@ def test_each_predicate_is_needed_by_an_example(rule: Rule, index: int) -> None:
     loose = weakened(rule, index)
     assert len(loose.rules[0].checks) == len(rule.checks) - 1
     assert any(loose.judge(example.code.encode()) != Verdict() for example in rule.document.examples.skip)
+
+
+@EACH_RULE
+def test_a_rule_file_keeps_its_own_promises(rule: Rule) -> None:
+    file = f"{rule.id}-{rule.document.name}.toml"
+    assert broken_promises(file, FILES[file]) == ()
+
+
+def test_every_predicate_is_described_and_serves_a_rule() -> None:
+    described = set(re.findall(r"^``(\w+)", predicates.__doc__ or "", re.MULTILINE))
+    assert described == set(predicates.KNOWN)
+    used = {text.split()[0] for rule in LOADED for text in rule.document.match.where}
+    assert used == set(predicates.KNOWN)
+
+
+def test_every_part_of_a_slot_is_described_and_serves_a_rule() -> None:
+    described = set(re.findall(r"^``\$\{M\.?(\w*)\}``", template.__doc__ or "", re.MULTILINE))
+    used = {part for rule in LOADED if rule.template for _, part in template.SLOT.findall(rule.template.text)}
+    assert described == used == {"", "bare", "inner", "pairs"}
+
+
+def test_a_rule_that_ruff_would_undo_names_the_code() -> None:
+    fighting = {rule.id: rule.document.conflicts for rule in LOADED if rule.document.conflicts}
+    assert fighting == {"OPT102": ("C409",), "OPT209": ("C419",), "OPT210": ("C419",)}

@@ -47,7 +47,7 @@ class OptimizeEngine:
                 if not any(_selects((selector,), rule) for rule in self._pack.rules):
                     raise ValueError(f"optimize.{key}: {selector!r} selects no rule")
         targets = settings.targets or (_PYTHON,)
-        self._digest = _digest(files, settings)
+        self._digest = digest_of(files, settings)
         self._evidence = {
             rule.id: self._pack.evidence.line(rule.document, sys.implementation.name, targets)
             for rule in self._pack.rules
@@ -164,6 +164,7 @@ def _selects(selectors: tuple[str, ...], rule: Rule) -> bool:
     return any(selector and rule.id.startswith(selector) for selector in selectors)
 
 
-def _digest(files: Mapping[str, bytes], settings: OptimizeSettings) -> bytes:
+def digest_of(files: Mapping[str, bytes], settings: OptimizeSettings) -> bytes:
+    """Return an engine's digest without compiling its rules, which takes longer than a warm check should."""
     said = {key: sorted(set(values)) for key, values in msgspec.structs.asdict(settings).items()}
     return sha256(msgspec.msgpack.encode((sorted(files.values()), said))).digest()
