@@ -1,10 +1,10 @@
-"""One walk of a file for all rules: only where a rule's word is spelled, and each node only to rules of its type."""
+"""One walk of a file for all rules, and each node only to the rules that it may be a match of at a glance."""
 
 import ast
 from collections.abc import Iterator, Sequence
 
 from konivrer_watch.passes.optimize.matchers import Captures
-from konivrer_watch.passes.optimize.nodes import Trail, around, is_string_of_code, trails
+from konivrer_watch.passes.optimize.nodes import Trail, around, is_string_of_code, walk
 from konivrer_watch.passes.optimize.pattern import Pattern, key_of
 from konivrer_watch.passes.optimize.places import Found
 from konivrer_watch.passes.optimize.rule import Rule
@@ -22,21 +22,16 @@ class Finder:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._by_kind: dict[type[ast.AST], dict[str | None, list[_Entry]]] = {}
-        words: set[str | None] = set()
         for rule in rules:
             for pattern in rule.patterns:
                 keys = self._by_kind.setdefault(pattern.kind, {})
                 keys.setdefault(pattern.key, []).append((rule, pattern))
-                words.add(pattern.word)
-        # A pattern that spells nothing may match anywhere.
-        self._words = None if None in words else sorted(word for word in words if word is not None)
 
     def find(self, file: File) -> Iterator[Hit]:
         """Yield every match, in no order."""
         if not self._by_kind:
             return
-        near = None if self._words is None else file.near(self._words)
-        for trail in trails((file.tree, None), near, self._by_kind):
+        for trail in walk((file.tree, None), self._by_kind):
             node = trail[0]
             keys = self._by_kind[type(node)]
             key = key_of(node)

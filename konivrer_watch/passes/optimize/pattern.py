@@ -30,8 +30,8 @@ _OPERATIONS = (ast.BinOp, ast.BoolOp, ast.AugAssign)
 class Pattern(msgspec.Struct, frozen=True):
     """One compiled shape: an expression, or statements that follow each other.
 
-    ``head`` is the index of the part by which matches are found: ``kind`` and ``key`` are that part's type and, for
-    a call, the name it calls. ``word`` is a text that every match spells, in ASCII, if there is one.
+    ``head`` is the index of the part by which matches are found: ``kind`` is that part's type, and ``key``
+    what ``key_of`` tells of it.
     """
 
     matchers: tuple[Matcher, ...]
@@ -41,7 +41,6 @@ class Pattern(msgspec.Struct, frozen=True):
     head: int
     kind: type[ast.AST]
     key: str | None
-    word: str | None
 
     def match(self, parts: list[ast.AST]) -> Captures | None:
         """Return what each metavariable stands for, or ``None`` where the nodes have another shape."""
@@ -69,11 +68,10 @@ def compile_pattern(text: str, *, is_statement: bool) -> Pattern:
     ones, rests = _names_in(parts)
     if any(metavariable(part) or rest(part) for part in parts):
         raise ValueError("a lone metavariable would match everything")
-    words = [_word_of(part) for part in parts]
-    head = max(range(len(parts)), key=lambda index: _rarity(words[index]))
+    head = max(range(len(parts)), key=lambda index: (key_of(parts[index]) is not None, index))
     return Pattern(
         tuple([compile_matcher(part) for part in parts]), is_statement, ones, rests,
-        head, type(parts[head]), key_of(parts[head]), words[head],
+        head, type(parts[head]), key_of(parts[head]),
     )  # fmt: skip
 
 
@@ -132,36 +130,3 @@ def _refuse_text(node: ast.AST) -> None:
     for _, value in ast.iter_fields(node):
         if isinstance(value, str) and (ONE in value or REST in value):
             raise ValueError("a metavariable stands where no expression can")
-
-
-_OPERATORS = {
-    ast.Pow: "**", ast.Mod: "%", ast.FloorDiv: "//", ast.MatMult: "@", ast.LShift: "<<", ast.RShift: ">>",
-    ast.NotIn: "in", ast.In: "in", ast.Or: "or", ast.And: "and", ast.Add: "+",
-}  # fmt: skip
-_KEYWORDS = {
-    ast.For: "for", ast.While: "while", ast.comprehension: "for", ast.Lambda: "lambda", ast.If: "if", ast.With: "with",
-    ast.Import: "import", ast.ImportFrom: "import", ast.Await: "await", ast.Try: "try", ast.IfExp: "if",
-}  # fmt: skip
-
-
-def _word_of(part: ast.AST) -> str | None:
-    words = [word for node in ast.walk(part) if (word := _spelled(node)) is not None and word.isascii()]
-    return max(words, key=_rarity, default=None)
-
-
-def _spelled(node: ast.AST) -> str | None:
-    if isinstance(node, ast.Name):
-        return None if metavariable(node) or rest(node) else node.id
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    if isinstance(node, ast.AugAssign):
-        return _OPERATORS.get(type(node.op), "") + "="
-    return _KEYWORDS.get(type(node)) or _OPERATORS.get(type(node))
-
-
-def _rarity(word: str | None) -> tuple[int, int]:
-    if word is None:
-        return (0, 0)
-    if not word.isidentifier():
-        return (2, len(word)) if len(word) > 1 else (0, 1)
-    return (1, len(word)) if word in _KEYWORDS.values() or word in _OPERATORS.values() else (3, len(word))

@@ -3,12 +3,12 @@
 import ast
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 import msgspec
 
-from konivrer_watch.passes.optimize.nodes import Near, Trail, around, near_lines, trails
+from konivrer_watch.passes.optimize.nodes import Near, Trail, around, near_lines, walk_near
 from konivrer_watch.passes.optimize.source import Source
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -76,7 +76,7 @@ class File:
         if known is None:
             found = [
                 (trail, reads)
-                for trail in trails(start, self.near([name], *_lines_of(start[0])), _MENTIONING)
+                for trail in walk_near(start, self.near(name, *_lines_of(start[0])), _MENTIONING)
                 if (reads := _reads(trail[0], name)) is not None
             ]
             known = tuple([Mention(trail, reads, function_of(trail)) for trail, reads in found])
@@ -93,17 +93,16 @@ class File:
             )
         return self._bindings[key]
 
-    def near(self, words: Collection[str], first: int = 1, last: int | None = None) -> Near:
-        """Return the table of lines, from ``first`` to ``last``, on which a tree may spell one of these words.
+    def near(self, word: str, first: int = 1, last: int | None = None) -> Near:
+        """Return the table of lines, from ``first`` to ``last``, on which a tree may spell this word.
 
         Python reads some letters beyond ASCII as others (PEP 3131), so that lines which hold any count too.
         """
         last = last or self._last_line
         beyond = self._beyond_ascii
         lines = set(beyond[bisect_left(beyond, first) : bisect_right(beyond, last)])
-        for word in words:
-            if word.isascii():
-                lines.update(self.source.lines_with(word, first, last))
+        if word.isascii():
+            lines.update(self.source.lines_with(word, first, last))
         return near_lines(lines, first, last)
 
     @cached_property

@@ -12,7 +12,6 @@ from functools import cached_property
 from itertools import accumulate
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
-_WORDS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEAD = re.compile(rb"(?:[^\r\n]*(?:\r\n|\r|\n)?){2}")
 _BREAK = re.compile(rb"\r\n|\r|\n")
 _CONTINUATION = bytes(range(0x80, 0xC0))
@@ -82,25 +81,14 @@ class Source:
         """How many lines there are; the last need not end."""
         return len(self._starts) - 1
 
-    @cached_property
-    def words(self) -> frozenset[str]:
-        """Every word in ASCII that the text holds, code or not."""
-        return frozenset(_WORDS.findall(self.text))
-
-    def lines_with(self, word: str, first: int = 1, last: int | None = None) -> Iterator[int]:
-        """Yield the number of each line, from ``first`` to ``last``, that holds a word, not as a part of a longer one.
-
-        The word may be an operator.
-        """
+    def lines_with(self, word: str, first: int, last: int) -> Iterator[int]:
+        """Yield the number of each line, from ``first`` to ``last``, that holds a word, not as part of a longer one."""
         text, starts = self.text, self._starts
-        is_word = word.isidentifier()
-        if is_word and word not in self.words:
-            return
-        end = len(text) if last is None or last >= len(starts) else starts[last]
+        end = len(text) if last >= len(starts) else starts[last]
         place = text.find(word, starts[first - 1], end)
         while place >= 0:
             after = place + len(word)
-            if is_word and (_is_letter(text[place - 1 : place]) or _is_letter(text[after : after + 1])):
+            if _is_letter(text[place - 1 : place]) or _is_letter(text[after : after + 1]):
                 place = text.find(word, after, end)
                 continue
             line = bisect_right(starts, place)
