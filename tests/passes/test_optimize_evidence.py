@@ -94,3 +94,8 @@ def test_folklore_is_data_that_says_why_not() -> None:
         load_pack(
             {"rejected.toml": FILES["rejected.toml"] + FILES["rejected.toml"].partition(b"schema = 1")[2]}
         )
+
+
+def test_a_repository_vouches_for_nothing() -> None:
+    assert load_pack({**FILES, "konivrer-rules/evidence.json": SHEET}).evidence == Evidence()
+    assert load_pack({**FILES, "evidence.json": SHEET}).evidence != Evidence()

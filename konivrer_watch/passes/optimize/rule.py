@@ -98,26 +98,26 @@ def load_rules(files: Mapping[str, bytes]) -> tuple[Rule, ...]:
 
 
 def load_pack(files: Mapping[str, bytes]) -> Pack:
-    """Read a pack: rules (``*.toml``), evidence (``*.json``) and folk-lore (``rejected.toml``)."""
+    """Read a pack: rules (``*.toml``), evidence (``*.json``) and folk-lore (``rejected.toml``).
+
+    Of what a repository brings along only rules count, for it must not vouch for anything.
+    """
     rejected: tuple[Folklore, ...] = ()
     if REJECTED in files:
         rejected = _checked(REJECTED, "", lambda: read_rejected(files[REJECTED]))
     sheets = {
         file: _checked(file, "", partial(read_evidence, data))
         for file, data in sorted(files.items())
-        if file.endswith(".json")
+        if file.endswith(".json") and not file.startswith(FOREIGN)
     }
     return Pack(load_rules(files), Evidence(tuple(sheets.values())), rejected)
 
 
 def _check_id(code: str, is_foreign: bool) -> None:
-    if code.startswith(_SHIPPED) == is_foreign:
-        told = (
-            f"begin with {_SHIPPED}, as only shipped rules do"
-            if is_foreign
-            else f"does not begin with {_SHIPPED}"
-        )
-        raise ValueError(f"{code} must not {told}" if is_foreign else f"{code} {told}")
+    if code.startswith(_SHIPPED) and is_foreign:
+        raise ValueError(f"{code} must not begin with {_SHIPPED}, as only shipped rules do")
+    if not code.startswith(_SHIPPED) and not is_foreign:
+        raise ValueError(f"{code} does not begin with {_SHIPPED}")
 
 
 def _checked(file: str, key: str, make: Callable[[], _Made]) -> _Made:
