@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# bench.sh save REPOSITORY [N] | parity REPOSITORY [OPTIONS] | storm [OPERATIONS] [SEED...]
-# Measures against the peers, in turn, on this machine. Never part of the tests.
+# bench.sh save REPOSITORY [N] | parity REPOSITORY [OPTIONS] | storm [OPERATIONS] [SEED...] | kills [N] [SEED]
+# Measures against the peers, or against its promises, on this machine. Never part of the tests.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 case "${1:-}" in
-  save | parity | storm) ;;
+  save | parity | storm | kills) ;;
   *) sed -n '2,3s/^# //p' "$0" >&2; exit 2 ;;
 esac
 bench=$1

@@ -19,10 +19,9 @@ NOT_SETTINGS = frozenset({"KONIVRER_WATCH_STATE_DIR"})
 
 NO_EFFECT_YET = frozenset(
     {
-        *("check_interval", "resource_check_interval", "heal_interval"),
+        *("resource_check_interval", "heal_interval"),
         *("fix", "fix_min_age", "fix_quiet"),
         *("pull", "hook.new_only", "verify"),
-        *("cpu_quota", "log_max_mb", "log_keep"),
     }
 )
 """Keys of parts that are still to come."""

@@ -30,7 +30,18 @@ _MODULES = {
     "watch": "konivrer_watch.cli.watch",
     "check": "konivrer_watch.cli.check",
     "status": "konivrer_watch.cli.status",
+    "start": "konivrer_watch.cli.start",
+    "stop": "konivrer_watch.cli.stop",
+    "restart": "konivrer_watch.cli.restart",
+    "logs": "konivrer_watch.cli.logs",
+    "service": "konivrer_watch.cli.service",
     "config": "konivrer_watch.cli.config",
+}
+# What our own scripts, units and containers run.
+_INNER_MODULES = {
+    "serve": "konivrer_watch.cli.serve",
+    "supervise": "konivrer_watch.cli.supervise",
+    "monitor": "konivrer_watch.cli.monitor",
 }
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
@@ -64,15 +75,16 @@ class _Program(click.Group):
         return list(_MODULES)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in _MODULES:
+        module = _MODULES.get(name) or _INNER_MODULES.get(name)
+        if module is None:
             return None
         from importlib import import_module
 
-        command = import_module(_MODULES[name]).command
+        command = import_module(module).command
         return command if isinstance(command, click.Command) else None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] in {"--help", "-h", "--version", *_MODULES}:
+        if args and args[0] in {"--help", "-h", "--version", *_MODULES, *_INNER_MODULES}:
             return super().parse_args(ctx, args)
         if args and _is_mistyped(args[0]):
             commands = ", ".join(_MODULES)

@@ -3,12 +3,14 @@
 import gc
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 import anyio
 import click
 
+from konivrer_watch.cli.grounds import find_place, read_packs
 from konivrer_watch.cli.options import (
     environment,
     format_option,
@@ -16,11 +18,15 @@ from konivrer_watch.cli.options import (
     passes_option,
     resolve_settings,
 )
-from konivrer_watch.cli.places import find_place, find_root, find_socket, find_state, read_packs
+from konivrer_watch.cli.places import find_root, find_socket, find_state
 from konivrer_watch.cli.voice import Voice
-from konivrer_watch.core.errors import StopError, UsageFault
-from konivrer_watch.core.settings import Settings
-from konivrer_watch.daemon.app import Ended, Watch, watch
+from konivrer_watch.cli.writer import Writer
+from konivrer_watch.core.errors import StopError
+from konivrer_watch.core.model import Launcher
+from konivrer_watch.core.restart import ServiceRecord, begin
+from konivrer_watch.daemon.app import ANEW, Ended, Watch, watch
+from konivrer_watch.system.notify import open_notifier
+from konivrer_watch.system.record import boot_id, now_text
 
 _EPILOG = """\b
 Examples:
@@ -36,11 +42,6 @@ Exit codes:
   70   the program itself failed
   130  ended by Ctrl-C
 """
-
-_ANEW = {
-    Ended.SETTINGS: "the settings changed",
-    Ended.STATE_LOST: "the state folder was removed",
-}
 
 
 @click.command("watch", epilog=_EPILOG, short_help="Watch PATH in the foreground (also without its name).")
@@ -61,41 +62,48 @@ def command(
     root = find_root(path)
     options = {"passes": passes, "source": source, "resource_threshold": threshold}
     colored = not plain and style == "text" and sys.stdout.isatty() and "NO_COLOR" not in environment()
-    settings = _settings(root, options)
+    resolve_settings(root, options)
     hush_event_loop()
     sys.stdout.flush()
     voice = Voice(
-        sys.stdout.fileno(),
+        Writer(sys.stdout.fileno(), sys.stderr.fileno()),
         as_json=style == "json",
         color=colored,
+        zone=datetime.now().astimezone().tzinfo,
         bar=not plain and style == "text" and sys.stderr.isatty(),
         see_all="konivrer-watch status --findings" + ("" if path == "." else f" {shlex.quote(path)}"),
     )
     gc.enable()
     with voice:
         voice.begin(root)
-        while (ended := anyio.run(watch, _request(root, settings, options), voice.hear)) in _ANEW:
-            voice.begin(root, _ANEW[ended])
-            settings = _settings(root, options)
+        while (ended := anyio.run(_watch, root, options, voice)) in ANEW:
+            voice.begin(root, ANEW[ended])
     if voice.fault is not None and not isinstance(voice.fault, BrokenPipeError):
         raise StopError(f"standard output cannot be written: {voice.fault.strerror}; the watch has ended")
     return 130 if ended is Ended.INTERRUPTED else 0
 
 
-def _settings(root: Path, options: Mapping[str, object]) -> Settings:
-    settings = resolve_settings(root, options).settings
-    if settings.source == "inotify":
-        raise UsageFault('source = "inotify" is not there yet in this version; use auto, watchfiles or poll')
-    return settings
+async def _watch(root: Path, options: Mapping[str, object], voice: Voice) -> Ended:
+    record = begin(None, Launcher.TERMINAL, boot_id(), now_text())
+    with open_notifier(Launcher.TERMINAL, environment()) as notifier:
+        return await watch(request_for(root, options, record), voice.hear, notifier)
 
 
-def _request(root: Path, settings: Settings, options: Mapping[str, object]) -> Watch:
+def request_for(
+    root: Path,
+    options: Mapping[str, object],
+    record: ServiceRecord,
+    log_fault: Callable[[], str | None] = lambda: None,
+) -> Watch:
+    """Return what to watch, by the settings as they are now with ``options`` on top. Raises ``UsageFault``."""
     folders = find_state(root, environment())
     return Watch(
         place=find_place(root, folders, environment()),
         packs=read_packs(),
-        settings=settings,
+        settings=resolve_settings(root, options).settings,
         folders=folders,
-        socket=find_socket(folders, environment()),
-        reread=lambda: _settings(root, options),
+        socket=lambda: find_socket(folders, environment()),
+        reread=lambda: resolve_settings(root, options).settings,
+        record=record,
+        log_fault=log_fault,
     )

@@ -13,24 +13,33 @@ import msgspec
 from anyio.abc import TaskStatus
 
 from konivrer_watch.core.errors import StopError
+from konivrer_watch.core.events import ChangesSeen, Event, SourceChanged
 from konivrer_watch.core.model import Hint
 from konivrer_watch.core.pace import Limits, Load, Resource
+from konivrer_watch.core.restart import ServiceRecord
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.settle import Settle
-from konivrer_watch.core.status import ChangesSeen, Event, SourceChanged, Status
+from konivrer_watch.core.status import Status
 from konivrer_watch.daemon.contexts import Packs, Place
+from konivrer_watch.daemon.folders import StateFolders
+from konivrer_watch.daemon.heartbeat import Heartbeat
 from konivrer_watch.daemon.inbox import Inbox
 from konivrer_watch.daemon.intake import Intake
+from konivrer_watch.daemon.listening import keep_listening
+from konivrer_watch.daemon.probe import Probe
 from konivrer_watch.daemon.queue import Queue
 from konivrer_watch.daemon.recorder import Judgement, Listener, Recorder
 from konivrer_watch.daemon.runner import Runner
 from konivrer_watch.daemon.service import Service
 from konivrer_watch.daemon.throttle import Throttle
 from konivrer_watch.daemon.upkeep import Upkeep
-from konivrer_watch.daemon.workbench import Memory, StateFolders, Workbench, open_workbench
-from konivrer_watch.system.control import serve
+from konivrer_watch.daemon.workbench import Memory, Workbench, open_workbench
+from konivrer_watch.report.status import WatchReport
+from konivrer_watch.system.cookie import Cookie
 from konivrer_watch.system.lease import hold_lease
 from konivrer_watch.system.load import LoadMeter
+from konivrer_watch.system.mounts import needs_sweeps
+from konivrer_watch.system.notify import Notifier
 from konivrer_watch.system.portable import PollingSource, PortableSource
 
 _SETTINGS = frozenset({b"pyproject.toml", b"konivrer-watch.toml"})
@@ -41,33 +50,49 @@ class Ended(StrEnum):
 
     INTERRUPTED = "interrupted"
     TERMINATED = "terminated"
+    ORPHANED = "orphaned"
     SETTINGS = "settings"
     STATE_LOST = "state lost"
 
 
+ANEW = {
+    Ended.SETTINGS: "the settings changed",
+    Ended.STATE_LOST: "the state folder was removed",
+}
+"""The ends after which watching begins anew, in words."""
+
+
 class Watch(msgspec.Struct, frozen=True):
-    """What to watch, and how. ``reread`` returns the settings as they are now, or raises ``UsageFault``."""
+    """What to watch, and how. ``reread`` returns the settings as they are now, or raises ``UsageFault``.
+
+    ``socket`` returns where the control socket belongs now, ``log_fault`` why nothing can be logged. ``record`` tells
+    who started this, and how often it was restarted.
+    """
 
     place: Place
     packs: Packs
     settings: Settings
     folders: StateFolders
-    socket: Path
+    socket: Callable[[], Path]
     reread: Callable[[], Settings]
+    record: ServiceRecord
+    log_fault: Callable[[], str | None]
 
 
-async def watch(request: Watch, listener: Listener) -> Ended:
-    """Watch until SIGINT or SIGTERM, or until it has to begin anew: the settings changed, or the state folder went.
+async def watch(request: Watch, listener: Listener, notifier: Notifier) -> Ended:
+    """Watch until it is told to end or its supervisor is gone, or until it has to begin anew.
 
-    Raises ``LeaseHeldError`` where this root is watched already.
+    It begins anew where the settings changed, or the state folder went. Raises ``LeaseHeldError`` where this root is
+    watched already.
     """
-    holder = f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    by = request.record.launcher
+    holder = f"process {os.getpid()} ({by}), since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     with hold_lease(request.folders.own / "lock", holder):
         try:
             async with open_workbench(
                 request.place, request.packs, request.settings, request.folders, Memory.KEPT
             ) as bench:
-                return await _App(request, bench, listener).run()
+                return await _App(request, bench, listener, notifier).run()
         except BaseExceptionGroup as group:
             stop = group.subgroup(StopError)
             if stop is None:
@@ -76,11 +101,12 @@ async def watch(request: Watch, listener: Listener) -> Ended:
 
 
 class _App:
-    def __init__(self, request: Watch, bench: Workbench, listener: Listener) -> None:
+    def __init__(self, request: Watch, bench: Workbench, listener: Listener, notifier: Notifier) -> None:
         settings = request.settings
         self._request = request
         self._bench = bench
         self._listener = listener
+        self._notifier = notifier
         self._ended = Ended.TERMINATED
         self._scope = anyio.CancelScope()
         self._inbox = Inbox()
@@ -90,12 +116,19 @@ class _App:
             self._recorder,
             settings,
             request.reread,
+            request.log_fault,
             request.folders.own / "lock",
             lambda: self._end(Ended.SETTINGS),
             lambda: self._end(Ended.STATE_LOST),
         )
-        kind = PollingSource if settings.source == "poll" else PortableSource
-        self._source = kind(request.place.root, self._inbox.put_nowait, self._source_changed)
+        root = request.place.root
+        no_events = needs_sweeps(root) if settings.source == "auto" else None
+        kind = PollingSource if settings.source == "poll" or no_events is not None else PortableSource
+        cookie = Cookie(root, bytes(request.folders.own / "probe"))
+        self._source = kind(root, self._inbox.put_nowait, self._source_changed, cookie)
+        self._probe = Probe(
+            self._source, cookie, self._recorder, self._inbox, settings.check_interval, _utc_now
+        )
         queue = Queue()
         meter = LoadMeter()
 
@@ -111,13 +144,15 @@ class _App:
             self._inbox,
             queue,
             self._recorder,
-            self._source.rebuild_nowait,
-            announced=self._source.announces,
+            self._source,
+            self._probe.doubt_nowait,
         )
         self._runner = Runner(queue, self._throttle, bench.judge, self._recorder, self._inbox, self._intake)
+        self._heartbeat = Heartbeat(notifier, settings.check_interval, self._recorder, queue, self._throttle)
         self._service = Service(
-            request.place.root,
-            self._source.name,
+            root,
+            request.record,
+            WatchReport(self._source.name, reason=no_events),
             settings,
             self._recorder,
             self._intake,
@@ -130,12 +165,17 @@ class _App:
         with self._scope:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._end_on_signal)
-                await group.start(self._serve)
+                group.start_soon(self._end_when_orphaned)
+                await group.start(self._listen)
+                self._notifier.ready("checking the tree")
+                group.start_soon(self._heartbeat.run)
                 group.start_soon(self._source.run)
+                group.start_soon(self._probe.run)
                 group.start_soon(self._intake.run)
                 group.start_soon(self._throttle.run)
                 group.start_soon(self._runner.run)
                 group.start_soon(self._upkeep.run)
+        self._notifier.stopping()
         return self._ended
 
     async def _end_on_signal(self) -> None:
@@ -144,8 +184,12 @@ class _App:
                 self._end(Ended.INTERRUPTED if number is signal.SIGINT else Ended.TERMINATED)
                 return
 
-    async def _serve(self, task_status: TaskStatus[None]) -> None:
-        await serve(self._request.socket, self._service.answer, task_status=task_status)
+    async def _end_when_orphaned(self) -> None:
+        await self._notifier.wait_orphaned()
+        self._end(Ended.ORPHANED)
+
+    async def _listen(self, task_status: TaskStatus[None]) -> None:
+        await keep_listening(self._request.socket, self._service.answer, task_status=task_status)
 
     def _end(self, ended: Ended) -> None:
         self._ended = ended
@@ -153,6 +197,7 @@ class _App:
 
     def _hear(self, event: Event, judgements: tuple[Judgement, ...], status: Status) -> None:
         self._listener(event, judgements, status)
+        self._heartbeat.note(event)
         if isinstance(event, ChangesSeen) and any(change.path in _SETTINGS for change in event.changes):
             self._upkeep.ask_nowait()
 

@@ -9,7 +9,8 @@ import anyio.to_thread
 import msgspec
 from msgspec import UNSET
 
-from konivrer_watch.core.model import Pass, Problem, ProblemKind
+from konivrer_watch.core.model import Launcher, Pass, Problem, ProblemKind
+from konivrer_watch.core.restart import ServiceRecord
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import State
 from konivrer_watch.core.status import Status as WatchStatus
@@ -30,9 +31,12 @@ _UNHEALTHY = frozenset({State.DEGRADED, State.FAILED})
 
 
 def _reason(status: WatchStatus) -> str | None:
+    if status.stalled is not None:
+        return status.stalled
     if status.paused is not None:
         return status.paused.reason
-    return status.degraded or next(iter(status.store_faults), None)
+    minor = (*status.store_faults, status.log_fault, status.probe_fault)
+    return status.degraded or next((fault for fault in minor if fault), None)
 
 
 def _rounded(percent: float | None) -> float | None:
@@ -50,12 +54,13 @@ def _unseen(status: WatchStatus) -> list[tuple[bytes, Pass | None, Problem]]:
 
 
 class Service:
-    """Answers requests about one root."""
+    """Answers requests about one root. ``watched`` is what is said of the source, but for what changes."""
 
     def __init__(
         self,
         root: bytes,
-        source: str,
+        record: ServiceRecord,
+        watched: WatchReport,
         settings: Settings,
         recorder: Recorder,
         intake: Intake,
@@ -64,7 +69,8 @@ class Service:
         meter: LoadMeter,
     ) -> None:
         self._root = root
-        self._source = source
+        self._record = record
+        self._watched = watched
         self._settings = settings
         self._recorder = recorder
         self._intake = intake
@@ -79,11 +85,18 @@ class Service:
             case Ping():
                 return b"pong"
             case Stop():
-                return b"a terminal's watcher is ended with Ctrl-C"
+                return self._how_to_stop().encode()
             case Status(sync, findings, timeout):
                 synced = await self._synchronize(timeout) if sync else None
                 memory = await anyio.to_thread.run_sync(self._meter.rss_of_tree)
                 return encode(self._report(synced, findings, memory))
+
+    def _how_to_stop(self) -> str:
+        match self._record.launcher:
+            case Launcher.TERMINAL:
+                return "a terminal's watcher is ended with Ctrl-C"
+            case launcher:
+                return f"this service is kept by {launcher}, which would start it again: end it there"
 
     async def _synchronize(self, timeout: float) -> bool:
         with self._throttle.bypass(), anyio.move_on_after(timeout):
@@ -97,10 +110,13 @@ class Service:
         return StatusReport(
             root=path_text(self._root),
             state=state,
-            healthy=state not in _UNHEALTHY,
+            healthy=status.degraded is None and state not in _UNHEALTHY,
             reason=_reason(status),
             pid=os.getpid(),
-            launcher="terminal",
+            supervisor_pid=self._record.supervisor_pid,
+            launcher=self._record.launcher,
+            restarts=self._record.restarts,
+            restart_reason=self._record.reason,
             started=datetime.fromtimestamp(self._started, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             uptime_s=round(time.time() - self._started),
             as_of=status.as_of,
@@ -108,7 +124,13 @@ class Service:
             queue=QueueReport(self._queue.waiting, self._queue.running),
             findings=status.count(),
             load=self._load(),
-            watch=WatchReport(self._source, self._intake.directories, None, status.degraded),
+            watch=msgspec.structs.replace(
+                self._watched,
+                directories=self._intake.directories,
+                degraded=status.degraded,
+                probed=status.probed,
+                missed=status.missed,
+            ),
             memory_mb=MemoryReport(memory[0] >> 20, memory[1] >> 20),
             problems=[
                 problem_json(*problem)

@@ -7,11 +7,11 @@ from enum import StrEnum
 from pathlib import Path
 
 import anyio.to_thread
-import msgspec
 
 from konivrer_watch.core.model import FileRecord
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.daemon.contexts import Contexts, Packs, Place, read_engines
+from konivrer_watch.daemon.folders import StateFolders
 from konivrer_watch.daemon.judge import Judge
 from konivrer_watch.daemon.sight import Reader
 from konivrer_watch.passes.lint.reading import read_report
@@ -31,13 +31,6 @@ class Memory(StrEnum):
 
     KEPT = "kept"
     NONE = "none"
-
-
-class StateFolders(msgspec.Struct, frozen=True):
-    """Where state lives: what all roots share, and what is this root's own."""
-
-    shared: Path
-    own: Path
 
 
 class Workbench:

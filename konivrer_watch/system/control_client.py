@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from konivrer_watch.core.errors import StopError
@@ -26,12 +27,14 @@ from konivrer_watch.system.control_wire import (
 __all__ = [
     "ControlAbsent",
     "ControlFault",
+    "ControlForeign",
     "ControlRefused",
     "ControlSilent",
     "Ping",
     "Request",
     "Status",
     "Stop",
+    "ask",
     "request",
 ]
 
@@ -57,6 +60,10 @@ class ControlRefused(ControlFault):
     """The service answered that it will not, or we may not ask it."""
 
 
+class ControlForeign(ControlRefused):
+    """What answers speaks another language: it is another version of the service, or another program."""
+
+
 def request(path: bytes | Path, request: Request, timeout: float) -> bytes:
     """The service's answer to ``request``, through the socket at ``path``.
 
@@ -78,10 +85,29 @@ def request(path: bytes | Path, request: Request, timeout: float) -> bytes:
     except (ConnectionError, EOFError) as error:
         raise ControlSilent(f"the service at {place} ended the connection without an answer") from error
     except FrameError as error:
-        raise ControlRefused(f"what answers at {place} is another version or program: {error}") from error
+        raise ControlForeign(f"what answers at {place} is another version or program: {error}") from error
     if isinstance(reply, Refusal):
         raise ControlRefused(f"the service at {place} refused: {reply.message}")
     return reply.body
+
+
+def ask(places: Iterable[Path], request_: Request, timeout: float) -> bytes:
+    """The answer of the first service that listens at one of ``places``; ``timeout`` bounds all of them together.
+
+    A place where nobody listens, or that we may not enter, is passed over. Raises as :func:`request` does:
+    :class:`ControlAbsent` where nobody listens at any, :class:`ControlRefused` where one is not for us.
+    """
+    deadline = time.monotonic() + timeout
+    absent: list[str] = []
+    refused: ControlRefused | None = None
+    for place in places:
+        try:
+            return request(place, request_, max(deadline - time.monotonic(), 0.0))
+        except ControlAbsent as error:
+            absent.append(str(error))
+        except ControlRefused as error:
+            refused = refused or error
+    raise refused or ControlAbsent("; ".join(absent))
 
 
 def _connected(place: Path, deadline: float) -> socket.socket:

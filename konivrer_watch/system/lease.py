@@ -2,12 +2,26 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import msgspec
+
 from konivrer_watch.core.errors import LeaseHeldError, StopError
 from konivrer_watch.system.files import make_private
+
+# Whoever only looks holds the lock for microseconds.
+_TRIES = 5
+_PAUSE_SECONDS = 0.01
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A lock that is held: by whom, in that one's own words, and since when (seconds since 1970)."""
+
+    holder: str
+    since: float
 
 
 @contextmanager
@@ -23,7 +37,7 @@ def hold_lease(path: Path, holder: str) -> Iterator[None]:
         raise StopError(f"the lock {path} cannot be made: {error.strerror}; is its folder yours?") from error
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
         except BlockingIOError:
             raise LeaseHeldError(
                 f"this folder is watched already, by {_holder(descriptor)}; stop that one first"
@@ -43,6 +57,37 @@ def hold_lease(path: Path, holder: str) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
+
+
+def look_at_lease(path: Path) -> Held | None:
+    """Return who holds the lock at ``path``; ``None`` where nobody does, or we may not know.
+
+    The kernel is asked by a shared lock, held for microseconds: flock(2) knows no other question that is answered
+    across containers and on every platform. Who takes the lease tries again, so that no look turns anyone away.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return Held(_holder(descriptor), os.fstat(descriptor).st_mtime)
+    except OSError:
+        return None
+    else:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    for _ in range(_TRIES - 1):
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_PAUSE_SECONDS)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _holder(descriptor: int) -> str:

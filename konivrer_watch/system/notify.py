@@ -39,12 +39,8 @@ class Notifier:
         """We serve; ``text`` is one line on what we do."""
         self._send("READY=1", f"STATUS={text}")
 
-    def alive(self) -> None:
-        """We get on."""
-        self._send("WATCHDOG=1")
-
-    def waiting(self, text: str) -> None:
-        """We wait on purpose; ``text`` says for what."""
+    def alive(self, text: str) -> None:
+        """We get on; ``text`` is one line on what we do."""
         self._send("WATCHDOG=1", f"STATUS={text}")
 
     def stopping(self) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 import konivrer_watch
-from konivrer_watch.cli.places import find_place, find_root, find_socket, find_state, read_packs
+from konivrer_watch.cli import places
+from konivrer_watch.cli.grounds import find_place, read_packs
+from konivrer_watch.cli.places import find_root, find_socket, find_sockets, find_state
 from konivrer_watch.core.errors import StopError, UsageFault
 
 
@@ -72,6 +74,33 @@ def test_the_socket_is_in_the_runtime_folder_where_there_is_one(tmp_path: Path) 
     assert find_socket(folders, runtime) == tmp_path / "konivrer-watch" / mark / "control.sock"
     assert find_socket(folders, {"XDG_RUNTIME_DIR": str(tmp_path / "none")}) == folders.own / "control.sock"
     assert find_socket(folders, {}) == folders.own / "control.sock"
+
+
+def test_a_runtime_folder_of_another_user_or_without_a_place_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = find_state(Path("/a/app"), {"KONIVRER_WATCH_STATE_DIR": "/s"})
+    monkeypatch.chdir(tmp_path)
+    assert find_socket(folders, {"XDG_RUNTIME_DIR": "."}) == folders.own / "control.sock"
+    stranger = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: stranger)
+    assert find_socket(folders, {"XDG_RUNTIME_DIR": str(tmp_path)}) == folders.own / "control.sock"
+
+
+def test_the_socket_is_looked_for_wherever_another_environment_would_have_put_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = find_state(Path("/a/app"), {"KONIVRER_WATCH_STATE_DIR": "/s"})
+    monkeypatch.setattr(places, "_RUNTIME_FOLDERS", str(tmp_path))
+    usual = tmp_path / str(os.geteuid())
+    assert find_sockets(folders, {}) == (folders.own / "control.sock",)
+    usual.mkdir()
+    runtime = find_socket(folders, {"XDG_RUNTIME_DIR": str(usual)})
+    other = find_socket(folders, {"XDG_RUNTIME_DIR": str(tmp_path)})
+    own = folders.own / "control.sock"
+    assert find_sockets(folders, {}) == (own, runtime)
+    assert find_sockets(folders, {"XDG_RUNTIME_DIR": str(usual)}) == (runtime, own)
+    assert find_sockets(folders, {"XDG_RUNTIME_DIR": str(tmp_path)}) == (other, runtime, own)
 
 
 def test_a_state_folder_inside_the_root_is_never_entered_and_one_outside_is_no_matter(tmp_path: Path) -> None:

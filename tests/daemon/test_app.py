@@ -8,16 +8,24 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import msgspec
 import pytest
 
-from konivrer_watch.cli.places import find_place, find_socket, find_state, read_packs
+from konivrer_watch.cli.grounds import find_place, read_packs
+from konivrer_watch.cli.places import find_socket, find_state
 from konivrer_watch.core.errors import LeaseHeldError, UsageFault
+from konivrer_watch.core.events import Event
+from konivrer_watch.core.model import Launcher
+from konivrer_watch.core.restart import begin
 from konivrer_watch.core.settings import Settings
-from konivrer_watch.core.status import Event, State, Status
-from konivrer_watch.daemon import upkeep
+from konivrer_watch.core.status import State, Status
+from konivrer_watch.daemon import listening, upkeep
 from konivrer_watch.daemon.app import Ended, Watch, watch
 from konivrer_watch.daemon.recorder import Judgement
+from konivrer_watch.system.control_client import Ping
+from konivrer_watch.system.control_client import request as ask
+from konivrer_watch.system.notify import open_notifier
 
 pytestmark = pytest.mark.anyio
 
@@ -52,13 +60,15 @@ class Watching:
             packs=read_packs(),
             settings=SETTINGS,
             folders=folders,
-            socket=find_socket(folders, environment),
+            socket=lambda: find_socket(folders, environment),
             reread=lambda: self.settings(),
+            record=begin(None, Launcher.TERMINAL, "boot", "then"),
+            log_fault=lambda: None,
         )
 
     async def run(self) -> None:
         """Watch until the end."""
-        self.ended = await watch(self.request(), self.hear)
+        self.ended = await watch(self.request(), self.hear, open_notifier(Launcher.TERMINAL, {}))
 
     def codes(self, path: str) -> set[str]:
         """Return the codes of a file's findings."""
@@ -199,7 +209,7 @@ async def test_faulty_settings_are_a_problem_and_those_from_before_hold(tree: Pa
 async def test_a_second_watcher_of_a_root_is_refused_and_told_of_the_first(tree: Path) -> None:
     async with watching(tree) as seen:
         with pytest.raises(LeaseHeldError, match=f"process {os.getpid()}"):
-            await watch(seen.request(), seen.hear)
+            await watch(seen.request(), seen.hear, open_notifier(Launcher.TERMINAL, {}))
 
 
 async def test_a_state_folder_that_went_ends_the_watch_so_that_it_begins_anew(
@@ -224,3 +234,33 @@ async def test_settings_that_lie_above_the_root_are_noticed_too(
         await seen.until(lambda: seen.status.as_of is not None)
         seen.settings = lambda: msgspec.structs.replace(SETTINGS, max_file_kb=1)
         await seen.until(lambda: seen.ended is Ended.SETTINGS)
+
+
+async def test_a_control_socket_that_went_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "_LOOK_SECONDS", 0.05)
+    (tmp_path / "a.py").write_text("")
+    async with watching(tmp_path) as seen:
+        socket = seen.request().socket()
+        socket.unlink()
+        with anyio.fail_after(PATIENCE_SECONDS):
+            while not socket.exists():
+                await anyio.sleep(0.01)
+        told = await anyio.to_thread.run_sync(ask, socket, Ping(), 5.0)
+        assert told == b"pong"
+
+
+async def test_a_runtime_folder_that_went_leaves_a_socket_in_the_state_folder(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "_LOOK_SECONDS", 0.05)
+    runtime = tmp_path_factory.mktemp("runtime")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    async with watching(tmp_path) as seen:
+        assert seen.request().socket().is_relative_to(runtime)
+        shutil.rmtree(runtime)
+        with anyio.fail_after(PATIENCE_SECONDS):
+            while not seen.request().socket().exists():
+                await anyio.sleep(0.01)
+        assert not seen.request().socket().is_relative_to(runtime)

@@ -8,15 +8,26 @@ import anyio
 import msgspec
 import pytest
 
-from konivrer_watch.core.model import Skip
+from konivrer_watch.core.events import (
+    Event,
+    LogsChecked,
+    ProbeMissed,
+    ProbeUnwritten,
+    QueueDrained,
+    Stalled,
+    SweepFinished,
+    WorkPaused,
+)
+from konivrer_watch.core.model import Launcher, Skip
 from konivrer_watch.core.pace import Load
+from konivrer_watch.core.restart import ServiceRecord
 from konivrer_watch.core.settings import Settings
-from konivrer_watch.core.status import QueueDrained, SweepFinished
 from konivrer_watch.daemon.intake import Intake
 from konivrer_watch.daemon.queue import Queue
 from konivrer_watch.daemon.recorder import Recorder
 from konivrer_watch.daemon.service import Service
 from konivrer_watch.daemon.throttle import Throttle
+from konivrer_watch.report.status import WatchReport
 from konivrer_watch.system.control import Status
 from konivrer_watch.system.load import LoadMeter
 
@@ -27,7 +38,10 @@ MEASURED = Load(0.0, cpu_others_percent=12.345, memory_others_percent=3.21, own_
 async def answer(recorder: Recorder, load: Load | None = None) -> Any:
     intake = cast(Intake, SimpleNamespace(directories=1))
     throttle = cast(Throttle, SimpleNamespace(load=load, paused_since=None))
-    service = Service(b"/r", "poll", Settings(), recorder, intake, Queue(), throttle, LoadMeter())
+    record = ServiceRecord(Launcher.SYSTEMD, "boot", "then", "then", restarts=2, reason="killed by signal 9")
+    service = Service(
+        b"/r", record, WatchReport("poll"), Settings(), recorder, intake, Queue(), throttle, LoadMeter()
+    )
     return json.loads(await service.answer(Status(sync=False, findings=False, timeout=1.0)))
 
 
@@ -63,3 +77,41 @@ async def test_a_load_of_long_ago_or_none_is_unknown(measured: bool) -> None:
     told = (await answer(recorder(), load))["load"]
     assert (told["cpu_percent"], told["memory_percent"], told["own_cpu_percent"]) == (None, None, None)
     assert told["threshold"] == 80
+
+
+async def test_who_keeps_it_and_how_often_it_was_restarted_is_told() -> None:
+    told = await answer(recorder())
+    assert (told["launcher"], told["restarts"], told["restart_reason"]) == (
+        "systemd",
+        2,
+        "killed by signal 9",
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "state", "healthy", "reason"),
+    [
+        (ProbeMissed("nothing is heard"), "degraded", False, "nothing is heard"),
+        (Stalled("stuck: no progress"), "failed", False, "stuck: no progress"),
+        (LogsChecked("no space left"), "watching", True, "no space left"),
+        (ProbeUnwritten("read-only"), "watching", True, "read-only"),
+    ],
+)
+async def test_each_fault_is_told_and_those_that_hide_changes_cost_the_health(
+    event: Event, state: str, healthy: bool, reason: str
+) -> None:
+    made = recorder()
+    made.record(event)
+    told = await answer(made)
+    assert (told["state"], told["healthy"], told["reason"]) == (state, healthy, reason)
+
+
+async def test_a_pause_hides_neither_deafness_nor_a_hang() -> None:
+    made = recorder()
+    made.record(WorkPaused("CPU", "then"))
+    assert (await answer(made))["healthy"] is True
+    made.record(ProbeMissed("nothing is heard"))
+    told = await answer(made)
+    assert (told["state"], told["healthy"]) == ("paused", False)
+    made.record(Stalled("stuck"))
+    assert (await answer(made))["state"] == "failed"

@@ -5,12 +5,14 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from konivrer_watch.core.errors import LeaseHeldError, StopError
-from konivrer_watch.system.lease import hold_lease
+from konivrer_watch.system.lease import hold_lease, look_at_lease
 
 HOLD = """
 import sys
@@ -114,3 +116,58 @@ def test_a_lock_below_a_link_to_nowhere_stops_the_program(tmp_path: Path) -> Non
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     with pytest.raises(StopError, match="cannot be made"), hold_lease(tmp_path / "link" / "a" / "lock", "me"):
         pytest.fail("held without a lock")
+
+
+def test_a_look_tells_who_holds_a_lock_and_since_when_and_leaves_it_to_them(tmp_path: Path) -> None:
+    lock = tmp_path / "own" / "lock"
+    assert look_at_lease(lock) is None
+    before = time.time()
+    with start_holder(lock, "process 42 (direct), since\x1b noon") as process:
+        held = look_at_lease(lock)
+        assert held is not None
+        assert held.holder == "process 42 (direct), since noon"
+        assert before - 1 < held.since < time.time() + 1
+        with pytest.raises(LeaseHeldError), hold_lease(lock, "me"):
+            pytest.fail("two hold one lease")
+        process.kill()
+    assert look_at_lease(lock) is None
+    with hold_lease(lock, "me"):
+        assert look_at_lease(lock) is not None
+
+
+def test_a_look_makes_no_lock_and_changes_none(tmp_path: Path) -> None:
+    assert look_at_lease(tmp_path / "none") is None
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "lock").write_text("left behind")
+    assert look_at_lease(tmp_path / "lock") is None
+    assert (tmp_path / "lock").read_text() == "left behind"
+
+
+def test_what_cannot_be_a_lock_is_held_by_nobody_and_hangs_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    assert look_at_lease(tmp_path / "fifo") is None
+    assert look_at_lease(tmp_path / "folder" / "x" / "lock") is None
+    assert look_at_lease(tmp_path / "folder") is None
+
+
+def test_many_looks_turn_nobody_away_who_takes_the_lease(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    lock.write_text("")
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.0002):
+            look_at_lease(lock)
+
+    watchers = [threading.Thread(target=look) for _ in range(2)]
+    for watcher in watchers:
+        watcher.start()
+    try:
+        for _ in range(100):
+            with hold_lease(lock, "me"):
+                pass
+    finally:
+        over.set()
+        for watcher in watchers:
+            watcher.join()
