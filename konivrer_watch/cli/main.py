@@ -37,11 +37,11 @@ _MODULES = {
     "service": "konivrer_watch.cli.service",
     "config": "konivrer_watch.cli.config",
 }
-# What our own scripts, units and containers run.
+# What our own units and containers run. A folder of yours is hardly ever called so.
 _INNER_MODULES = {
-    "serve": "konivrer_watch.cli.serve",
-    "supervise": "konivrer_watch.cli.supervise",
-    "monitor": "konivrer_watch.cli.monitor",
+    "_serve": "konivrer_watch.cli.serve",
+    "_supervise": "konivrer_watch.cli.supervise",
+    "_monitor": "konivrer_watch.cli.monitor",
 }
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})

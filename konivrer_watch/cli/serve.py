@@ -1,9 +1,10 @@
-"""``konivrer-watch serve``: watch in the background, for a supervisor. Run by ``start``, by systemd and by Docker."""
+"""``konivrer-watch _serve``: watch in the background, for a supervisor. Run by ``start``, by systemd and by Docker."""
 
 import functools
 import gc
 import os
 import shlex
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import anyio
@@ -21,6 +22,7 @@ from konivrer_watch.core.restart import ServiceRecord, begin
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.daemon.app import ANEW, Ended, watch
 from konivrer_watch.daemon.life import Life
+from konivrer_watch.system.leash import lay_leash
 from konivrer_watch.system.logs import Echo, Logs
 from konivrer_watch.system.notify import Notifier, open_notifier
 from konivrer_watch.system.process import die_with_parent
@@ -29,7 +31,7 @@ from konivrer_watch.system.record import boot_id, read_record
 _ECHO = {Launcher.SYSTEMD: Echo.BARE, Launcher.DOCKER: Echo.STAMPED}
 
 
-@click.command("serve", hidden=True)
+@click.command("_serve", hidden=True)
 @click.argument("path", default=".")
 @click.option(
     "--launcher",
@@ -90,10 +92,16 @@ async def _watch(root: Path, voice: Voice, logs: Logs, notifier: Notifier, recor
         find_root(str(root))
         voice.begin(root, why)
         request = await anyio.to_thread.run_sync(request_for, root, {}, record, lambda: logs.fault)
-        ended = await watch(request, voice.hear, notifier)
+        with _leash(record.launcher, request.folders.own):
+            ended = await watch(request, voice.hear, notifier)
         if ended not in ANEW:
             return _WORDS[ended]
         why = ANEW[ended]
+
+
+def _leash(launcher: Launcher, folder: Path) -> AbstractContextManager[None]:
+    """Docker's monitor is in another PID namespace: it can end us by this alone. It lies in a folder that may go."""
+    return lay_leash(folder) if launcher is Launcher.DOCKER else nullcontext()
 
 
 _WORDS = {

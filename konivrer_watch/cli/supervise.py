@@ -1,4 +1,4 @@
-"""``konivrer-watch supervise``: keep the daemon of PATH alive. Run by ``start``, and by launchd."""
+"""``konivrer-watch _supervise``: keep the daemon of PATH alive. Run by ``start``, and by launchd."""
 
 import functools
 import gc
@@ -18,7 +18,7 @@ from konivrer_watch.daemon.supervision import supervise
 from konivrer_watch.system.logs import Logs, Severity
 
 
-@click.command("supervise", hidden=True)
+@click.command("_supervise", hidden=True)
 @click.argument("path", default=".")
 def command(path: str) -> int:
     """Keep the daemon of PATH alive until told to end."""

@@ -29,7 +29,7 @@ def label(name: str) -> str:
 
 def render_agent(agent: Agent) -> str:
     """Return the property list. Raises ``UsageFault`` where a path cannot be written in one."""
-    command = (agent.python, "-I", "-m", "konivrer_watch.cli", "supervise")
+    command = (agent.python, "-I", "-m", "konivrer_watch.cli", "_supervise")
     log = as_text("the state folder", agent.log)
     document = {
         "Label": label(agent.name),

@@ -80,7 +80,7 @@ def unit_name(name: str) -> str:
 def render_unit(service: Service) -> str:
     """Return the unit file. Raises ``UsageFault`` where a path or a variable cannot be written in one."""
     root = as_text("the folder to watch", service.root)
-    command = (service.python, "-I", "-m", "konivrer_watch.cli", "serve", "--launcher", "systemd", root)
+    command = (service.python, "-I", "-m", "konivrer_watch.cli", "_serve", "--launcher", "systemd", root)
     sections = {
         "Unit": [
             f"Description=konivrer-watch of {_literal(root)}",

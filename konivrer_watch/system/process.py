@@ -117,7 +117,7 @@ def spawn_daemon(root: Path, interval: float, environment: Mapping[str, str]) ->
 
     It is started by this very thread, whose end it does not survive. Raises ``OSError`` where it cannot be started.
     """
-    command: list[str | Path] = [*_COMMAND, "serve", "--launcher", Launcher.DIRECT, root]
+    command: list[str | Path] = [*_COMMAND, "_serve", "--launcher", Launcher.DIRECT, root]
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with theirs:
@@ -154,7 +154,7 @@ def spawn_supervisor(root: Path, environment: Mapping[str, str]) -> Detached:
     Raises ``OSError`` where it cannot be started.
     """
     process = subprocess.Popen(
-        [*_COMMAND, "supervise", root],
+        [*_COMMAND, "_supervise", root],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

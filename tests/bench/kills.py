@@ -71,7 +71,7 @@ class Census:
                 words = (path / "cmdline").read_bytes().split(b"\0")
                 if self._root not in words:
                     self._others.add(path.name)
-                elif b"serve" in words:
+                elif b"_serve" in words:
                     state, parent = (path / "stat").read_bytes().rpartition(b")")[2].split()[:2]
                     found.update({int(path.name): int(parent)} if state != b"Z" else {})
         self.most = max(self.most, len([pid for pid, parent in found.items() if parent not in found]))

@@ -253,7 +253,7 @@ def test_only_root_writes_the_machines_units_and_the_command_is_named(
 
 def test_launchd_is_shown_as_a_property_list_and_install_says_how_to_load_it(root: str) -> None:
     shown = plistlib.loads(invoke("service", "show", "--launchd", root).output.encode())
-    assert shown["ProgramArguments"][-2:] == ["supervise", root]
+    assert shown["ProgramArguments"][-2:] == ["_supervise", root]
     with pytest.raises(UsageFault, match="launchctl bootstrap"):
         invoke("service", "install", "--launchd", root)
 

@@ -226,7 +226,7 @@ def test_a_state_folder_that_cannot_be_used_is_named(root: Path, folders: StateF
         invoke("start", str(root))
 
 
-@pytest.mark.parametrize("command", ["start", "stop", "restart", "supervise"])
+@pytest.mark.parametrize("command", ["start", "stop", "restart", "_supervise"])
 def test_a_root_that_is_not_there_is_a_usage_fault(tmp_path: Path, command: str) -> None:
     with pytest.raises(UsageFault, match="there is no such folder"):
         invoke(command, str(tmp_path / "missing"))
@@ -245,5 +245,5 @@ def test_a_second_supervisor_of_a_root_says_who_has_it_and_ends(root: Path, fold
         hold_lease(folders.own / SUPERVISOR_LOCK, "process 1 (direct), since then"),
         pytest.raises(LeaseHeldError, match=r"process 1 \(direct\)"),
     ):
-        invoke("supervise", str(root))
+        invoke("_supervise", str(root))
     assert "the supervisor ended: " in (folders.own / "logs" / "auto-service-continuous.log").read_text()

@@ -25,7 +25,7 @@ def agent(root: bytes) -> Agent:
 def test_launchd_runs_our_supervisor_on_any_root(name: str) -> None:
     read = plistlib.loads(render_agent(agent(os.fsencode(f"/{name}"))).encode())
     assert read["ProgramArguments"] == [
-        *("/opt/venv/bin/python", "-I", "-m", "konivrer_watch.cli", "supervise"),
+        *("/opt/venv/bin/python", "-I", "-m", "konivrer_watch.cli", "_supervise"),
         f"/{name}",
     ]
     assert read["EnvironmentVariables"] == {"KONIVRER_WATCH_WORKERS": "2"}

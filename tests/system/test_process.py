@@ -191,7 +191,7 @@ def test_the_daemon_gets_the_watchdogs_interval_and_nothing_of_the_manager_that_
     assert seen["cwd"] == "/"
     assert seen["command"] == [
         *(sys.executable, "-I", "-m", "konivrer_watch.cli"),
-        *("serve", "--launcher", "direct", Path("/r\udcff")),
+        *("_serve", "--launcher", "direct", Path("/r\udcff")),
     ]
     assert len(os.listdir("/proc/self/fd")) == opened
     with pytest.raises(OSError, match="temporarily"):

@@ -78,11 +78,11 @@ class Background:
 
     def daemon(self) -> psutil.Process | None:
         """The daemon, where there is one."""
-        return next(iter(self.having("serve")), None)
+        return next(iter(self.having("_serve")), None)
 
     def supervisor(self) -> psutil.Process:
         """The supervisor."""
-        (process,) = self.having("supervise")
+        (process,) = self.having("_supervise")
         return process
 
     def wait_for(self, wanted: Callable[[], bool], seconds: float) -> float:

@@ -123,7 +123,7 @@ def test_a_stopped_daemon_is_taken_for_hung_and_replaced(quick: Background) -> N
     took = quick.wait_for(lambda: quick.serves_anew(daemon.pid), 11)
     assert took < 11
     assert quick.record().reason == "hung: no sign of life for 1 s"
-    assert len(quick.having("serve")) == 1
+    assert len(quick.having("_serve")) == 1
 
 
 @pytest.mark.parametrize("state", ["running", "stopped"])
@@ -184,7 +184,7 @@ def test_a_restart_starts_what_runs_anew_and_what_does_not_run(service: Backgrou
     first = service.supervisor().pid
     assert service.call("restart")[0] == 0
     assert service.supervisor().pid != first
-    assert len(service.having("serve")) == 1
+    assert len(service.having("_serve")) == 1
 
 
 def test_a_faulty_setting_is_named_before_anything_is_started_or_ended(service: Background) -> None:
@@ -220,7 +220,7 @@ def test_two_starts_at_once_start_one(service: Background) -> None:
     ]
     ended = [process.communicate(timeout=40) for process in pair]
     assert [process.returncode for process in pair] == [0, 0], ended
-    assert len(service.having("supervise")) == len(service.having("serve")) == 1
+    assert len(service.having("_supervise")) == len(service.having("_serve")) == 1
 
 
 def test_a_service_whose_state_folder_is_removed_begins_anew(quick: Background) -> None:

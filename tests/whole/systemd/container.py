@@ -20,6 +20,8 @@ USER, UID = "ada", 4321
 HOME = f"/home/{USER}"
 COMMAND = (sys.executable, "-I", "-m", "konivrer_watch.cli")
 _TOOLS = ("systemd-nspawn", "nsenter", "unshare", "setpriv", "systemctl", "runuser")
+# Six seconds on a machine of its own; a crowded one takes its time.
+_BOOT_SECONDS = 120
 _CONTROLLERS = ("memory", "cpu", "cpuacct", "pids")
 _CGROUPS = Path("/sys/fs/cgroup")
 # What nspawn and the systemd in it make below our own control groups.
@@ -168,9 +170,9 @@ class Container:
     def _wait_booted(self) -> None:
         began = time.monotonic()
         while not (self._find_leader() and self._is_up()):
-            if self._process.poll() is not None or time.monotonic() - began > 40:
+            if self._process.poll() is not None or time.monotonic() - began > _BOOT_SECONDS:
                 raise ContainerFault(
-                    self._log.read_text(errors="replace").strip()[-300:] or "no boot within 40 s"
+                    self._log.read_text(errors="replace").strip()[-300:] or "no boot in time"
                 )
             time.sleep(0.05)
         # nspawn shows version 1's controllers read-only: limits would be noted and not enforced.
