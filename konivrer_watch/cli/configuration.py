@@ -21,7 +21,7 @@ NO_EFFECT_YET = frozenset(
     {
         *("resource_check_interval", "heal_interval"),
         *("fix", "fix_min_age", "fix_quiet"),
-        *("pull", "hook.new_only", "verify"),
+        *("hook.new_only", "verify"),
     }
 )
 """Keys of parts that are still to come."""

@@ -35,6 +35,8 @@ _MODULES = {
     "restart": "konivrer_watch.cli.restart",
     "logs": "konivrer_watch.cli.logs",
     "service": "konivrer_watch.cli.service",
+    "trust": "konivrer_watch.cli.trust",
+    "untrust": "konivrer_watch.cli.untrust",
     "config": "konivrer_watch.cli.config",
 }
 # What our own units and containers run. A folder of yours is hardly ever called so.

@@ -15,7 +15,7 @@ from konivrer_watch.cli.log_sink import LogSink
 from konivrer_watch.cli.options import environment, hush_event_loop, resolve_settings
 from konivrer_watch.cli.places import find_root, find_state
 from konivrer_watch.cli.voice import Voice
-from konivrer_watch.cli.watch import request_for
+from konivrer_watch.cli.watch import request_for, startup_pull
 from konivrer_watch.core.errors import UsageFault
 from konivrer_watch.core.model import Launcher, LogFile
 from konivrer_watch.core.restart import ServiceRecord, begin
@@ -59,7 +59,7 @@ def command(path: str, kept_by: str) -> int:
     with logs, open_notifier(launcher, environment()) as notifier:
         see_all = f"konivrer-watch status --findings {shlex.quote(str(root))}"
         voice = Voice(LogSink(logs), as_json=False, color=False, zone=None, see_all=see_all)
-        body = functools.partial(_watch, root, voice, logs, notifier)
+        body = functools.partial(_watch, root, settings, voice, logs, notifier)
         if launcher is Launcher.DIRECT:
             # The supervisor keeps the record.
             record = read_record(folders.own)
@@ -85,13 +85,15 @@ def _root_and_settings(path: str, launcher: Launcher) -> tuple[Path, Settings]:
         return Path(os.path.realpath(path)), Settings()
 
 
-async def _watch(root: Path, voice: Voice, logs: Logs, notifier: Notifier, record: ServiceRecord) -> str:
+async def _watch(
+    root: Path, settings: Settings, voice: Voice, logs: Logs, notifier: Notifier, record: ServiceRecord
+) -> str:
     """Watch until told to end; return why it ended."""
-    why = ""
+    why, pull = "", startup_pull(root, settings, record)
     while True:
         find_root(str(root))
         voice.begin(root, why)
-        request = await anyio.to_thread.run_sync(request_for, root, {}, record, lambda: logs.fault)
+        request = await anyio.to_thread.run_sync(request_for, root, {}, record, pull, lambda: logs.fault)
         with _leash(record.launcher, request.folders.own):
             ended = await watch(request, voice.hear, notifier)
         if ended not in ANEW:

@@ -17,8 +17,8 @@ from konivrer_watch.system.trust import is_inside, read_trust, write_trust
 
 _EPILOG = """\b
 Examples:
-  konivrer-watch trust                      of the folder you are in, after showing what it would run
-  konivrer-watch trust --list               what it would run, and what of that is trusted
+  konivrer-watch trust                      of this folder, once you have seen it
+  konivrer-watch trust --list               its commands, trusted or not
   konivrer-watch trust --yes ~/src/shop     without asking, for scripts
 
 \b

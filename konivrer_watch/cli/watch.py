@@ -24,7 +24,9 @@ from konivrer_watch.cli.writer import Writer
 from konivrer_watch.core.errors import StopError
 from konivrer_watch.core.model import Launcher
 from konivrer_watch.core.restart import ServiceRecord, begin
+from konivrer_watch.core.settings import Settings
 from konivrer_watch.daemon.app import ANEW, Ended, Watch, watch
+from konivrer_watch.daemon.pulling import StartupPull
 from konivrer_watch.system.notify import open_notifier
 from konivrer_watch.system.record import boot_id, now_text
 
@@ -54,15 +56,26 @@ Exit codes:
     metavar="SOURCE",
     help="auto, watchfiles or poll: how changes are noticed.",
 )
+@click.option(
+    "--pull/--no-pull", default=None, help="Fast-forward to the upstream at start, where that is safe."
+)
 @click.option("--threshold", metavar="PERCENT", help="Wait while others use more of CPU or memory than this.")
 def command(
-    path: str, style: str, plain: bool, passes: str | None, source: str | None, threshold: str | None
+    path: str,
+    style: str,
+    plain: bool,
+    passes: str | None,
+    source: str | None,
+    pull: bool | None,
+    threshold: str | None,
 ) -> int:
     """Watch PATH: after each change, say what came of it and what went away."""
     root = find_root(path)
-    options = {"passes": passes, "source": source, "resource_threshold": threshold}
+    options = {"passes": passes, "source": source, "pull": pull, "resource_threshold": threshold}
     colored = not plain and style == "text" and sys.stdout.isatty() and "NO_COLOR" not in environment()
-    resolve_settings(root, options)
+    settings = resolve_settings(root, options).settings
+    record = begin(None, Launcher.TERMINAL, boot_id(), now_text())
+    once = startup_pull(root, settings, record)
     hush_event_loop()
     sys.stdout.flush()
     voice = Voice(
@@ -76,23 +89,31 @@ def command(
     gc.enable()
     with voice:
         voice.begin(root)
-        while (ended := anyio.run(_watch, root, options, voice)) in ANEW:
+        while (ended := anyio.run(_watch, root, options, record, once, voice)) in ANEW:
             voice.begin(root, ANEW[ended])
     if voice.fault is not None and not isinstance(voice.fault, BrokenPipeError):
         raise StopError(f"standard output cannot be written: {voice.fault.strerror}; the watch has ended")
     return 130 if ended is Ended.INTERRUPTED else 0
 
 
-async def _watch(root: Path, options: Mapping[str, object], voice: Voice) -> Ended:
-    record = begin(None, Launcher.TERMINAL, boot_id(), now_text())
+async def _watch(
+    root: Path, options: Mapping[str, object], record: ServiceRecord, pull: StartupPull, voice: Voice
+) -> Ended:
     with open_notifier(Launcher.TERMINAL, environment()) as notifier:
-        return await watch(request_for(root, options, record), voice.hear, notifier)
+        return await watch(request_for(root, options, record, pull), voice.hear, notifier)
+
+
+def startup_pull(root: Path, settings: Settings, record: ServiceRecord) -> StartupPull:
+    """Return the one pull of this process."""
+    folder = find_state(root, environment()).own / "pull"
+    return StartupPull(bytes(root), folder, environment(), record, wanted=settings.pull)
 
 
 def request_for(
     root: Path,
     options: Mapping[str, object],
     record: ServiceRecord,
+    pull: StartupPull,
     log_fault: Callable[[], str | None] = lambda: None,
 ) -> Watch:
     """Return what to watch, by the settings as they are now with ``options`` on top. Raises ``UsageFault``."""
@@ -105,5 +126,6 @@ def request_for(
         socket=lambda: find_socket(folders, environment()),
         reread=lambda: resolve_settings(root, options).settings,
         record=record,
+        pull=pull,
         log_fault=log_fault,
     )

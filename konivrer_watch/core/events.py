@@ -6,6 +6,7 @@ Instants are UTC in ISO 8601, as they are shown.
 import msgspec
 
 from konivrer_watch.core.model import Change, Outcome, Pass, Problem, Skip
+from konivrer_watch.core.pull import PullResult
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -130,6 +131,12 @@ class Stalled(msgspec.Struct, frozen=True):
     fault: str | None
 
 
+class PullFinished(msgspec.Struct, frozen=True):
+    """The pull at start ended, or is not done."""
+
+    result: PullResult
+
+
 class QueueDrained(msgspec.Struct, frozen=True):
     """Everything that the last sweep found has been judged."""
 
@@ -152,5 +159,6 @@ Event = (
     | EventsMissed
     | LogsChecked
     | Stalled
+    | PullFinished
     | QueueDrained
 )

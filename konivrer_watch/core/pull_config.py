@@ -32,6 +32,7 @@ _BAD_IN_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|
 _SCHEME = re.compile(r"([A-Za-z0-9][A-Za-z0-9+.-]*)(://|::)")
 _SSH_NAMES = {"git+ssh": "ssh", "ssh+git": "ssh"}
 _LONGEST_URL = 200
+_PLAIN = ("http", "git")
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -81,6 +82,10 @@ class Configuration(msgspec.Struct, frozen=True):
         """Return the value that the user's own or the system's configuration gives a key."""
         values = [each.value for each in self.entries if each.key == key and each.scope in _OWNERS]
         return values[-1] if values else None
+
+    def plain_protocols(self) -> tuple[str, ...]:
+        """Return the unencrypted protocols that the user allows by name (git-config(1), ``protocol.<name>.allow``)."""
+        return tuple(name for name in _PLAIN if self.of_user(f"protocol.{name}.allow") == "always")
 
     def kept(self) -> dict[str, str]:
         """Return the settings under which the work tree is to be read and written."""
@@ -147,7 +152,8 @@ def find_upstream(configuration: Configuration, branch: str, protocols: Sequence
     if protocol not in protocols:
         allowed = ", ".join(protocols)
         raise PullSkipped(
-            f"the remote {remote} is reached by {protocol}, which is not allowed ({allowed} are)"
+            f"the remote {remote} is reached by {protocol}, which is not allowed ({allowed} are; your own "
+            f"'git config --global protocol.{protocol}.allow always' allows http and git)"
         )
     refspecs = configuration.values(f"remote.{remote}.fetch")
     return Upstream(remote, urls[0], merges[0], tracking_ref(refspecs, merges[0]))

@@ -20,6 +20,7 @@ from konivrer_watch.core.events import (
     ProbeMissed,
     ProbeSeen,
     ProbeUnwritten,
+    PullFinished,
     QueueDrained,
     RootChanged,
     SettingsRead,
@@ -31,6 +32,7 @@ from konivrer_watch.core.events import (
     WorkResumed,
 )
 from konivrer_watch.core.model import Finding, Level, Outcome, Pass, Problem, ProblemKind, Skip, Verdict
+from konivrer_watch.core.pull import PullResult
 
 
 class State(StrEnum):
@@ -85,6 +87,7 @@ class Status(msgspec.Struct, frozen=True):
     missed: int = 0
     log_fault: str | None = None
     stalled: str | None = None
+    pull: PullResult | None = None
 
     @property
     def degraded(self) -> str | None:
@@ -193,6 +196,8 @@ def fold(status: Status, event: Event) -> Status:
             return _replace(status, log_fault=fault)
         case Stalled(fault):
             return _replace(status, stalled=fault)
+        case PullFinished(result):
+            return _replace(status, pull=result)
         case QueueDrained():
             return _replace(status, as_of=status.swept)
 

@@ -13,7 +13,7 @@ import msgspec
 from anyio.abc import TaskStatus
 
 from konivrer_watch.core.errors import StopError
-from konivrer_watch.core.events import ChangesSeen, Event, SourceChanged
+from konivrer_watch.core.events import ChangesSeen, Event, SourceChanged, SweepFinished
 from konivrer_watch.core.model import Hint
 from konivrer_watch.core.pace import Limits, Load, Resource
 from konivrer_watch.core.restart import ServiceRecord
@@ -27,6 +27,7 @@ from konivrer_watch.daemon.inbox import Inbox
 from konivrer_watch.daemon.intake import Intake
 from konivrer_watch.daemon.listening import keep_listening
 from konivrer_watch.daemon.probe import Probe
+from konivrer_watch.daemon.pulling import StartupPull
 from konivrer_watch.daemon.queue import Queue
 from konivrer_watch.daemon.recorder import Judgement, Listener, Recorder
 from konivrer_watch.daemon.runner import Runner
@@ -76,6 +77,7 @@ class Watch(msgspec.Struct, frozen=True):
     socket: Callable[[], Path]
     reread: Callable[[], Settings]
     record: ServiceRecord
+    pull: StartupPull
     log_fault: Callable[[], str | None]
 
 
@@ -109,6 +111,7 @@ class _App:
         self._notifier = notifier
         self._ended = Ended.TERMINATED
         self._scope = anyio.CancelScope()
+        self._looked = anyio.Event()
         self._inbox = Inbox()
         self._recorder = Recorder(self._hear)
         self._upkeep = Upkeep(
@@ -175,6 +178,7 @@ class _App:
                 group.start_soon(self._throttle.run)
                 group.start_soon(self._runner.run)
                 group.start_soon(self._upkeep.run)
+                group.start_soon(self._request.pull.run, self._recorder, self._looked)
         self._notifier.stopping()
         return self._ended
 
@@ -198,6 +202,8 @@ class _App:
     def _hear(self, event: Event, judgements: tuple[Judgement, ...], status: Status) -> None:
         self._listener(event, judgements, status)
         self._heartbeat.note(event)
+        if isinstance(event, SweepFinished):
+            self._looked.set()
         if isinstance(event, ChangesSeen) and any(change.path in _SETTINGS for change in event.changes):
             self._upkeep.ask_nowait()
 

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from konivrer_watch.core.model import Launcher, Pass, Problem, ProblemKind
+from konivrer_watch.core.pull import PullResult
 from konivrer_watch.core.restart import ServiceRecord
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import State
@@ -20,7 +21,14 @@ from konivrer_watch.daemon.queue import Queue
 from konivrer_watch.daemon.recorder import Recorder
 from konivrer_watch.daemon.throttle import Throttle
 from konivrer_watch.report.json import encode, findings_json, problem_json
-from konivrer_watch.report.status import LoadReport, MemoryReport, QueueReport, StatusReport, WatchReport
+from konivrer_watch.report.status import (
+    LoadReport,
+    MemoryReport,
+    PullReport,
+    QueueReport,
+    StatusReport,
+    WatchReport,
+)
 from konivrer_watch.report.text import path_text
 from konivrer_watch.system.control import Ping, Request, Status, Stop
 from konivrer_watch.system.load import LoadMeter
@@ -51,6 +59,12 @@ def _unseen(status: WatchStatus) -> list[tuple[bytes, Pass | None, Problem]]:
         for skip in status.skipped
         if not skip.complete
     ]
+
+
+def _pull(result: PullResult | None) -> PullReport:
+    if result is None:
+        return PullReport(reason="not yet: it comes after the first look at the tree")
+    return PullReport(result.at, result.result, result.reason)
 
 
 class Service:
@@ -124,6 +138,7 @@ class Service:
             queue=QueueReport(self._queue.waiting, self._queue.running),
             findings=status.count(),
             load=self._load(),
+            pull=_pull(status.pull),
             watch=msgspec.structs.replace(
                 self._watched,
                 directories=self._intake.directories,

@@ -89,14 +89,15 @@ class _Pull:
         reader = HeadReader(git.program, {**git.environment, **shadow.real})
         head = reader.head()
         self.before = head.commit
-        upstream = find_upstream(configuration, head.branch, self._request.protocols)
+        protocols = (*self._request.protocols, *configuration.plain_protocols())
+        upstream = find_upstream(configuration, head.branch, protocols)
         refuse_links(place, [head.ref, *([upstream.tracking] if upstream.tracking else [])])
         forward.refuse_changes()
 
         self._late(f"the remote {upstream.remote} ({shown_url(upstream.url)}) did not answer")
         tracked = reader.commit(upstream.tracking) if upstream.tracking else None
         tips = {"head": head.commit} | ({"tracked": tracked} if tracked else {})
-        theirs = forward.fetch(upstream, self._request.protocols, tips)
+        theirs = forward.fetch(upstream, protocols, tips)
 
         self._late("what was fetched could not be compared")
         relation = forward.compare(head.commit, theirs)

@@ -22,6 +22,7 @@ from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import State, Status
 from konivrer_watch.daemon import listening, upkeep
 from konivrer_watch.daemon.app import Ended, Watch, watch
+from konivrer_watch.daemon.pulling import StartupPull
 from konivrer_watch.daemon.recorder import Judgement
 from konivrer_watch.system.control_client import Ping
 from konivrer_watch.system.control_client import request as ask
@@ -33,6 +34,7 @@ UNUSED = "import os\n"
 SHELL = "import subprocess\nsubprocess.call(x, shell=True)\n"
 # Others' load on the machine that runs the tests is not what these tests are about.
 SETTINGS = Settings(resource_threshold=100, debounce_ms=10, workers=1)
+RECORD = begin(None, Launcher.TERMINAL, "boot", "then")
 PATIENCE_SECONDS = 20
 
 
@@ -62,7 +64,8 @@ class Watching:
             folders=folders,
             socket=lambda: find_socket(folders, environment),
             reread=lambda: self.settings(),
-            record=begin(None, Launcher.TERMINAL, "boot", "then"),
+            record=RECORD,
+            pull=StartupPull(bytes(self.root), folders.own / "pull", environment, RECORD, wanted=False),
             log_fault=lambda: None,
         )
 

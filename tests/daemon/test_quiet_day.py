@@ -13,10 +13,11 @@ import trio.testing
 
 from konivrer_watch.cli.log_sink import LogSink
 from konivrer_watch.cli.voice import Voice
-from konivrer_watch.cli.watch import request_for
+from konivrer_watch.cli.watch import request_for, startup_pull
 from konivrer_watch.core.events import Event
 from konivrer_watch.core.model import Hint, Launcher, LogFile
 from konivrer_watch.core.restart import ServiceRecord
+from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import State, Status
 from konivrer_watch.daemon import app
 from konivrer_watch.daemon.recorder import Judgement
@@ -95,15 +96,19 @@ def test_a_day_without_a_change_writes_no_line_after_the_start(
             nonlocal last
             voice.hear(event, judgements, status)
             last = status
-            if status.state is State.WATCHING:
+            if status.state is State.WATCHING and status.probed is not None:
                 watching.set()
 
         record = ServiceRecord(Launcher.SYSTEMD, "boot", "then", "then")
-        request = request_for(root, {}, record, lambda: logs.fault)
+        pull = startup_pull(root, Settings(pull=False), record)
+        # Real load on a virtual clock means nothing.
+        options = {"resource_threshold": 100}
+        request = request_for(root, options, record, pull, lambda: logs.fault)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(app.watch, request, hear, told)
-            # The first check starts engines, which keep real time.
+            # The first check starts engines, which keep real time, and what it began in threads has to end.
             await watching.wait()
+            await anyio.sleep(0.5)
             # Real threads confuse a virtual clock: it would jump while one of them works.
             monkeypatch.setattr(anyio.to_thread, "run_sync", run_inline)
             clock.rate, clock.autojump_threshold = 0, 0

@@ -16,11 +16,12 @@ import anyio
 import pytest
 from watchfiles._rust_notify import RustNotify
 
-from konivrer_watch.cli.watch import request_for
+from konivrer_watch.cli.watch import request_for, startup_pull
 from konivrer_watch.core import hearing
 from konivrer_watch.core.events import Event
 from konivrer_watch.core.model import Launcher
 from konivrer_watch.core.restart import ServiceRecord
+from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import State, Status
 from konivrer_watch.daemon import probe, sweep
 from konivrer_watch.daemon.app import watch
@@ -96,7 +97,8 @@ class Watching:
         options = {"check_interval": INTERVAL, "resource_threshold": 100, "debounce_ms": 10, "workers": 1}
         record = ServiceRecord(Launcher.TERMINAL, "boot", "then", "then")
         with Notifier(None, None, lifeline=False) as notifier:
-            await watch(request_for(self.root, options, record), self.hear, notifier)
+            pull = startup_pull(self.root, Settings(pull=False), record)
+            await watch(request_for(self.root, options, record, pull), self.hear, notifier)
 
     async def until(self, holds: Callable[[], bool]) -> float:
         """Return once something holds, and after how many seconds."""
