@@ -1,10 +1,12 @@
 """``service install|uninstall|show --docker``: the containers of one root, made from the checkout's compose.yaml."""
 
+import functools
 import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import anyio
 import click
 import msgspec
 
@@ -25,6 +27,7 @@ from konivrer_watch.system.control_client import ControlFault, Status, ask
 from konivrer_watch.system.docker import Docker
 from konivrer_watch.system.files import make_private
 from konivrer_watch.system.git import find_git, global_excludes
+from konivrer_watch.system.pull import pull
 
 _ANSWER_SECONDS = 5.0
 _START_SECONDS = 90.0
@@ -49,9 +52,11 @@ def install(root: Path) -> int:
     stack = _stack(root)
     docker = Docker({**environment(), **variables(stack, settings, os.cpu_count() or 1)})
     docker.require_daemon()
-    _refuse_another(root)
+    is_running = _is_running(root)
     for folder in (find_state(root, environment()).own, Path(stack.state)):
         make_private(folder)
+    if settings.pull and not is_running:
+        _pull(root)
     click.echo(f"building {stack.image}; the first time takes some minutes …", err=True)
     docker.build(checkout, stack.image)
     click.echo(f"starting {stack.service} and its monitor …", err=True)
@@ -59,6 +64,13 @@ def install(root: Path) -> int:
         stack.project, checkout / "compose.yaml", override(stack), ("up", "--detach", "--no-build")
     )
     return _wait(root, docker, stack)
+
+
+def _pull(root: Path) -> None:
+    """Pull as the caller, who has keys and a network: the containers have neither."""
+    folder = find_state(root, environment()).own / "pull"
+    result = anyio.run(functools.partial(pull, bytes(root), folder, environment()))
+    click.echo(f"pull: {result.result}: {escape(result.reason)}", err=True)
 
 
 def uninstall(root: Path) -> int:
@@ -131,7 +143,7 @@ def _stack(root: Path) -> Stack:
 
 
 def _handed_on(variables_: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings in the environment, and where the user's configuration lies."""
+    """Return the settings in the environment, and where the user's configuration lies; we pull, and not they."""
     handed = {
         name: value
         for name, value in variables_.items()
@@ -140,7 +152,7 @@ def _handed_on(variables_: Mapping[str, str]) -> dict[str, str]:
     for name, value in handed.items():
         if not value.isprintable():
             raise UsageFault(f"{name}: has characters that a compose file cannot hold")
-    return handed
+    return {**handed, f"{PREFIX}PULL": "false"}
 
 
 def _configurations(root: Path, tree: Path, variables_: Mapping[str, str]) -> Iterator[Path]:
@@ -156,13 +168,14 @@ def _configurations(root: Path, tree: Path, variables_: Mapping[str, str]) -> It
     yield from (file for file in files if file.is_file() and not file.is_relative_to(tree))
 
 
-def _refuse_another(root: Path) -> None:
-    """Raise ``LeaseHeldError`` where something else than our containers watches this root."""
+def _is_running(root: Path) -> bool:
+    """Return whether our containers watch this root. Raises ``LeaseHeldError`` where something else does."""
     occupant = find_occupant(find_state(root, environment()))
     if occupant is not None and occupant.launcher is not Launcher.DOCKER:
         raise LeaseHeldError(
             f"{escape(str(root))} is watched already, by {occupant.holder}; stop that one first"
         )
+    return occupant is not None
 
 
 def _wait(root: Path, docker: Docker, stack: Stack) -> int:

@@ -13,7 +13,19 @@ from konivrer_watch.cli.main import ExitCode, main, program
 from konivrer_watch.core.errors import LeaseHeldError, StopError, UsageFault
 from tests.cli.running import commands, invoke
 
-COMMANDS = ["watch", "check", "status", "start", "stop", "restart", "logs", "service", "trust", "untrust", "config"]
+COMMANDS = [
+    "watch",
+    "check",
+    "status",
+    "start",
+    "stop",
+    "restart",
+    "logs",
+    "service",
+    "trust",
+    "untrust",
+    "config",
+]
 
 
 def ended(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

@@ -20,6 +20,7 @@ from konivrer_watch.core.errors import LeaseHeldError, UsageFault
 from konivrer_watch.system.control import Request, serve
 from konivrer_watch.system.docker import DockerFault
 from konivrer_watch.system.lease import hold_lease
+from tests.git_trees import make_git_tree
 
 # Says what it was asked, keeps the generated file, and fails where a file of that name tells it to.
 _DOCKER = """#!/bin/sh
@@ -209,8 +210,35 @@ def test_settings_in_the_environment_are_handed_on_and_nothing_else(
     monkeypatch.setenv("KONIVRER_WATCH_CPU_QUOTA", "25")
     monkeypatch.setenv("TOKEN", "secret")
     service_docker.show(root)
-    assert docker.watch["environment"] == {"KONIVRER_WATCH_CPU_QUOTA": "25"}
+    ours = {"KONIVRER_WATCH_PULL": "false"}
+    assert docker.watch["environment"] == {"KONIVRER_WATCH_CPU_QUOTA": "25", **ours}
     assert docker.variables["WATCH_CPUS"] == "0.25"
+
+
+def test_the_caller_pulls_before_the_containers_start(
+    tmp_path: Path, docker: Pretended, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = make_git_tree(tmp_path)
+    service_docker.install(tree.clone)
+    assert "pull: updated: " in capsys.readouterr().err
+    assert tree.head() == tree.tip()
+    assert docker.watch["environment"]["KONIVRER_WATCH_PULL"] == "false"
+
+
+@pytest.mark.parametrize("how", ["pull = false", "already running"])
+def test_nobody_pulls_who_does_not_want_it_or_has_started_before(
+    tmp_path: Path, docker: Pretended, how: str
+) -> None:
+    tree = make_git_tree(tmp_path)
+    before = tree.head()
+    if how == "pull = false":
+        (tree.clone / "konivrer-watch.toml").write_text("pull = false\n")
+        service_docker.install(tree.clone)
+    else:
+        own = find_state(tree.clone, environment()).own
+        with hold_lease(own / "lock", "process 7 (docker), since then"):
+            service_docker.install(tree.clone)
+    assert tree.head() == before
 
 
 def test_a_setting_that_no_compose_file_can_hold_is_named(
