@@ -4,6 +4,7 @@ import functools
 import gc
 import os
 import shlex
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -20,13 +21,14 @@ from konivrer_watch.core.errors import UsageFault
 from konivrer_watch.core.model import Launcher, LogFile
 from konivrer_watch.core.restart import ServiceRecord, begin
 from konivrer_watch.core.settings import Settings
-from konivrer_watch.daemon.app import ANEW, Ended, watch
+from konivrer_watch.daemon.app import watch
+from konivrer_watch.daemon.ending import ANEW, Ended, Ending, heed_signals
 from konivrer_watch.daemon.life import Life
 from konivrer_watch.system.leash import lay_leash
 from konivrer_watch.system.logs import Echo, Logs
 from konivrer_watch.system.notify import Notifier, open_notifier
 from konivrer_watch.system.process import die_with_parent
-from konivrer_watch.system.record import boot_id, read_record
+from konivrer_watch.system.record import boot_id, now_text, read_record
 
 _ECHO = {Launcher.SYSTEMD: Echo.BARE, Launcher.DOCKER: Echo.STAMPED}
 
@@ -63,12 +65,18 @@ def command(path: str, kept_by: str) -> int:
         if launcher is Launcher.DIRECT:
             # The supervisor keeps the record.
             record = read_record(folders.own)
-            anyio.run(body, record or begin(None, launcher, boot_id(), "", os.getppid()))
+            record = record or begin(None, launcher, boot_id(), now_text(), os.getppid())
+            anyio.run(_heed, body, record)
         else:
             say = functools.partial(logs.put_nowait, LogFile.SERVICE)
             life = Life(folders.own, launcher, notifier, settings.check_interval, say)
             anyio.run(life.run, body)
     return 0
+
+
+async def _heed(body: Callable[[ServiceRecord, Ending], Awaitable[str]], record: ServiceRecord) -> None:
+    with heed_signals() as ending:
+        await body(record, ending)
 
 
 def _root_and_settings(path: str, launcher: Launcher) -> tuple[Path, Settings]:
@@ -86,7 +94,13 @@ def _root_and_settings(path: str, launcher: Launcher) -> tuple[Path, Settings]:
 
 
 async def _watch(
-    root: Path, settings: Settings, voice: Voice, logs: Logs, notifier: Notifier, record: ServiceRecord
+    root: Path,
+    settings: Settings,
+    voice: Voice,
+    logs: Logs,
+    notifier: Notifier,
+    record: ServiceRecord,
+    ending: Ending,
 ) -> str:
     """Watch until told to end; return why it ended."""
     why, pull = "", startup_pull(root, settings, record)
@@ -95,7 +109,7 @@ async def _watch(
         voice.begin(root, why)
         request = await anyio.to_thread.run_sync(request_for, root, {}, record, pull, lambda: logs.fault)
         with _leash(record.launcher, request.folders.own):
-            ended = await watch(request, voice.hear, notifier)
+            ended = await watch(request, voice.hear, notifier, ending)
         if ended not in ANEW:
             return _WORDS[ended]
         why = ANEW[ended]

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import click
 
 from konivrer_watch.cli.grounds import find_place, read_packs
@@ -25,7 +26,8 @@ from konivrer_watch.core.errors import StopError
 from konivrer_watch.core.model import Launcher
 from konivrer_watch.core.restart import ServiceRecord, begin
 from konivrer_watch.core.settings import Settings
-from konivrer_watch.daemon.app import ANEW, Ended, Watch, watch
+from konivrer_watch.daemon.app import Watch, watch
+from konivrer_watch.daemon.ending import ANEW, Ended, heed_signals
 from konivrer_watch.daemon.pulling import StartupPull
 from konivrer_watch.system.notify import open_notifier
 from konivrer_watch.system.record import boot_id, now_text
@@ -89,8 +91,7 @@ def command(
     gc.enable()
     with voice:
         voice.begin(root)
-        while (ended := anyio.run(_watch, root, options, record, once, voice)) in ANEW:
-            voice.begin(root, ANEW[ended])
+        ended = anyio.run(_watch, root, options, record, once, voice)
     if voice.fault is not None and not isinstance(voice.fault, BrokenPipeError):
         raise StopError(f"standard output cannot be written: {voice.fault.strerror}; the watch has ended")
     return 130 if ended is Ended.INTERRUPTED else 0
@@ -99,8 +100,13 @@ def command(
 async def _watch(
     root: Path, options: Mapping[str, object], record: ServiceRecord, pull: StartupPull, voice: Voice
 ) -> Ended:
-    with open_notifier(Launcher.TERMINAL, environment()) as notifier:
-        return await watch(request_for(root, options, record, pull), voice.hear, notifier)
+    with open_notifier(Launcher.TERMINAL, environment()) as notifier, heed_signals() as ending:
+        while True:
+            request = await anyio.to_thread.run_sync(request_for, root, options, record, pull)
+            ended = await watch(request, voice.hear, notifier, ending)
+            if ended not in ANEW:
+                return ended
+            voice.begin(root, ANEW[ended])
 
 
 def startup_pull(root: Path, settings: Settings, record: ServiceRecord) -> StartupPull:

@@ -10,6 +10,9 @@ import msgspec
 SLACK = 10.0
 """Seconds beyond the interval: a probe is sent each interval, and has 5 s to come back."""
 
+PROOF_INTERVALS = 2
+"""Two probes in a row may be late before nobody can say any more that changes are noticed."""
+
 STUCK_AFTER = 900.0
 """Longer than any engine's deadlines together take for one batch, and than a pause lets no job through."""
 

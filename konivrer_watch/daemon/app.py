@@ -1,10 +1,8 @@
 """The watcher as a whole: builds the parts, runs them in one task group, and ends them together."""
 
 import os
-import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 
 import anyio
@@ -21,6 +19,7 @@ from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.settle import Settle
 from konivrer_watch.core.status import Status
 from konivrer_watch.daemon.contexts import Packs, Place
+from konivrer_watch.daemon.ending import ANEW, Ended, Ending
 from konivrer_watch.daemon.folders import StateFolders
 from konivrer_watch.daemon.heartbeat import Heartbeat
 from konivrer_watch.daemon.inbox import Inbox
@@ -46,23 +45,6 @@ from konivrer_watch.system.portable import PollingSource, PortableSource
 _SETTINGS = frozenset({b"pyproject.toml", b"konivrer-watch.toml"})
 
 
-class Ended(StrEnum):
-    """Why watching ended."""
-
-    INTERRUPTED = "interrupted"
-    TERMINATED = "terminated"
-    ORPHANED = "orphaned"
-    SETTINGS = "settings"
-    STATE_LOST = "state lost"
-
-
-ANEW = {
-    Ended.SETTINGS: "the settings changed",
-    Ended.STATE_LOST: "the state folder was removed",
-}
-"""The ends after which watching begins anew, in words."""
-
-
 class Watch(msgspec.Struct, frozen=True):
     """What to watch, and how. ``reread`` returns the settings as they are now, or raises ``UsageFault``.
 
@@ -81,34 +63,37 @@ class Watch(msgspec.Struct, frozen=True):
     log_fault: Callable[[], str | None]
 
 
-async def watch(request: Watch, listener: Listener, notifier: Notifier) -> Ended:
-    """Watch until it is told to end or its supervisor is gone, or until it has to begin anew.
+async def watch(request: Watch, listener: Listener, notifier: Notifier, ending: Ending) -> Ended:
+    """Watch until ``ending`` says so or the supervisor is gone, or until it has to begin anew.
 
     It begins anew where the settings changed, or the state folder went. Raises ``LeaseHeldError`` where this root is
     watched already.
     """
     by = request.record.launcher
     holder = f"process {os.getpid()} ({by}), since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    with hold_lease(request.folders.own / "lock", holder):
+    with hold_lease(request.folders.own / "lock", holder, request.socket()):
         try:
             async with open_workbench(
                 request.place, request.packs, request.settings, request.folders, Memory.KEPT
             ) as bench:
-                return await _App(request, bench, listener, notifier).run()
+                return await _App(request, bench, listener, notifier, ending).run()
         except BaseExceptionGroup as group:
-            stop = group.subgroup(StopError)
-            if stop is None:
+            stops, others = group.split(StopError)
+            if stops is None or others is not None:
                 raise
-            raise _first(stop) from group
+            raise _first(stops) from group
 
 
 class _App:
-    def __init__(self, request: Watch, bench: Workbench, listener: Listener, notifier: Notifier) -> None:
+    def __init__(
+        self, request: Watch, bench: Workbench, listener: Listener, notifier: Notifier, ending: Ending
+    ) -> None:
         settings = request.settings
         self._request = request
         self._bench = bench
         self._listener = listener
         self._notifier = notifier
+        self._ending = ending
         self._ended = Ended.TERMINATED
         self._scope = anyio.CancelScope()
         self._looked = anyio.Event()
@@ -151,7 +136,14 @@ class _App:
             self._probe.doubt_nowait,
         )
         self._runner = Runner(queue, self._throttle, bench.judge, self._recorder, self._inbox, self._intake)
-        self._heartbeat = Heartbeat(notifier, settings.check_interval, self._recorder, queue, self._throttle)
+        self._heartbeat = Heartbeat(
+            notifier,
+            settings.check_interval,
+            self._recorder,
+            self._throttle,
+            lambda: self._intake.drained and not self._intake.is_sweep_due,
+            announces=self._source.announces,
+        )
         self._service = Service(
             root,
             request.record,
@@ -162,12 +154,13 @@ class _App:
             queue,
             self._throttle,
             meter,
+            self._heartbeat,
         )
 
     async def run(self) -> Ended:
         with self._scope:
             async with anyio.create_task_group() as group:
-                group.start_soon(self._end_on_signal)
+                group.start_soon(self._end_when_told)
                 group.start_soon(self._end_when_orphaned)
                 await group.start(self._listen)
                 self._notifier.ready("checking the tree")
@@ -179,14 +172,14 @@ class _App:
                 group.start_soon(self._runner.run)
                 group.start_soon(self._upkeep.run)
                 group.start_soon(self._request.pull.run, self._recorder, self._looked)
-        self._notifier.stopping()
+        if self._ended in ANEW:
+            self._notifier.reloading()
+        else:
+            self._notifier.stopping()
         return self._ended
 
-    async def _end_on_signal(self) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for number in signals:
-                self._end(Ended.INTERRUPTED if number is signal.SIGINT else Ended.TERMINATED)
-                return
+    async def _end_when_told(self) -> None:
+        self._end(await self._ending.wait())
 
     async def _end_when_orphaned(self) -> None:
         await self._notifier.wait_orphaned()

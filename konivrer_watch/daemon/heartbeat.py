@@ -1,5 +1,7 @@
 """Tells whoever keeps us alive that we are, as long as there is progress."""
 
+from collections.abc import Callable
+
 import anyio
 
 from konivrer_watch.core.events import (
@@ -11,8 +13,7 @@ from konivrer_watch.core.events import (
     Stalled,
     SweepFinished,
 )
-from konivrer_watch.core.heartbeat import Progress, moved, stall, unburdened, worked
-from konivrer_watch.daemon.queue import Queue
+from konivrer_watch.core.heartbeat import PROOF_INTERVALS, SLACK, Progress, moved, stall, unburdened, worked
 from konivrer_watch.daemon.recorder import Recorder
 from konivrer_watch.daemon.throttle import Throttle
 from konivrer_watch.system.notify import Notifier
@@ -27,18 +28,40 @@ _FIRST_LOOK_SECONDS = 900.0
 
 
 class Heartbeat:
-    """Runs until cancelled. ``interval`` is ``check_interval``, in seconds."""
+    """Runs until cancelled. ``interval`` is ``check_interval``, in seconds.
+
+    ``is_idle`` is whether nothing is to be found, waited for or judged. Where the source ``announces``, it has to be
+    seen to; elsewhere sweeps are what counts.
+    """
 
     def __init__(
-        self, notifier: Notifier, interval: float, recorder: Recorder, queue: Queue, throttle: Throttle
+        self,
+        notifier: Notifier,
+        interval: float,
+        recorder: Recorder,
+        throttle: Throttle,
+        is_idle: Callable[[], bool],
+        *,
+        announces: bool,
     ) -> None:
         self._notifier = notifier
         self._interval = interval
         self._recorder = recorder
-        self._queue = queue
         self._throttle = throttle
+        self._is_idle = is_idle
+        self._announces = announces
         self._began = anyio.current_time()
         self._progress = Progress(self._began, self._began)
+        self._proven = self._began
+
+    @property
+    def unproven(self) -> str | None:
+        """Why nobody can say that changes are noticed, in words; ``None`` while that was seen of late."""
+        seconds = anyio.current_time() - self._proven
+        if seconds <= PROOF_INTERVALS * self._interval + SLACK:
+            return None
+        fault = self._recorder.status.probe_fault
+        return f"for {seconds:.0f} s no change was seen to arrive" + (f": {fault}" if fault else "")
 
     def note(self, event: Event) -> None:
         """Take progress from what happened."""
@@ -49,6 +72,8 @@ class Heartbeat:
             case ProbeSeen() | ProbeMissed() | ProbeUnwritten() | SweepFinished():
                 # A source that is deaf is told and rebuilt: that is a wait with its reason.
                 self._progress = moved(self._progress, now)
+                if isinstance(event, ProbeSeen if self._announces else SweepFinished):
+                    self._proven = now
             case _:
                 pass
 
@@ -75,5 +100,6 @@ class Heartbeat:
             self._progress = moved(self._progress, now)
         if status.swept is None and now - self._began <= _FIRST_LOOK_SECONDS:
             self._progress = moved(self._progress, now)
-        if is_paused or self._queue.idle:
+        # Without a root there is nothing to look at; that is told, and looked for every two seconds.
+        if is_paused or status.root_fault is not None or self._is_idle():
             self._progress = unburdened(self._progress, now)

@@ -85,7 +85,7 @@ class Intake:
             hints = self._inbox.take()
             self._audit.heard(hints)
             await self._audit.settle()
-            if hints is None or len(hints) > _MANY or self._is_sweep_due:
+            if hints is None or len(hints) > _MANY or self.is_sweep_due:
                 await self._sweep(Trigger.SWEEP)
             elif hints:
                 await self._look(hints)
@@ -106,7 +106,8 @@ class Intake:
         return self._recorder.status.as_of != self._recorder.status.swept
 
     @property
-    def _is_sweep_due(self) -> bool:
+    def is_sweep_due(self) -> bool:
+        """Whether the tree should be looked at as a whole by now."""
         return self._begun < self._wanted or anyio.current_time() >= self._sweep_at
 
     @property
@@ -142,7 +143,7 @@ class Intake:
         """Return when there is a hint, a path is quiet, a sweep is due, or somebody asks."""
         ready = self._settle.next_ready()
         deadline = min(self._sweep_at, self._audit.next_due, self._sweep_at if ready is None else ready)
-        if self._is_sweep_due:
+        if self.is_sweep_due:
             return
         with anyio.CancelScope(deadline=deadline):
             await self._inbox.wait()
@@ -172,16 +173,15 @@ class Intake:
         self._note(changes, trigger if len(changes) > _MANY or trigger is Trigger.START else Trigger.SAVE)
         for path in again:
             self._settle.note(path, Trigger.SWEEP, anyio.current_time(), _OLD)
-        if snapshot.steering != self._steering or await self._surroundings_changed():
+        if snapshot.steering != self._steering or await anyio.to_thread.run_sync(
+            self._contexts.surroundings_changed
+        ):
             self._context_is_old = True
         self._steering = snapshot.steering
         self._sweep_at = anyio.current_time() + pause_after(swept.cost, alone=self._audit.alone)
         self._recorder.record(SweepFinished(at, snapshot.skipped, unannounced))
         self._ended = self._begun
         self._judge.forget(self.files)
-
-    async def _surroundings_changed(self) -> bool:
-        return await anyio.to_thread.run_sync(self._contexts.surroundings_changed)
 
     async def _look(self, hints: frozenset[bytes]) -> None:
         try:
@@ -201,7 +201,7 @@ class Intake:
                 self.files[change.path] = change.signature
                 self._racy.add(change.path)
         self._note(sighting.changes, Trigger.SAVE)
-        if await self._surroundings_changed():
+        if await anyio.to_thread.run_sync(self._contexts.surroundings_changed):
             self._context_is_old = True
         if sighting.folders:
             self._sweep_at = min(self._sweep_at, anyio.current_time() + _FOLLOW_UP_SECONDS)

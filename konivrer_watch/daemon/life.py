@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import anyio
-from anyio.abc import TaskGroup
 
 from konivrer_watch.core.errors import StopError
 from konivrer_watch.core.model import Launcher
@@ -24,6 +23,7 @@ from konivrer_watch.core.restart import (
     steadied,
     stopped,
 )
+from konivrer_watch.daemon.ending import Ending, heed_signals
 from konivrer_watch.system.logs import Severity
 from konivrer_watch.system.notify import Notifier
 from konivrer_watch.system.record import boot_id, now_text, read_record, write_record
@@ -33,6 +33,7 @@ _STEADY_SECONDS = 60.0
 _BEAT_SECONDS = 5.0
 
 Say = Callable[[Severity, str], None]
+Body = Callable[[ServiceRecord, Ending], Awaitable[str]]
 
 
 class Life:
@@ -47,44 +48,55 @@ class Life:
         self._say = say
         self.record = begin(read_record(folder), launcher, boot_id(), now_text())
 
-    async def run(self, body: Callable[[ServiceRecord], Awaitable[str]]) -> None:
+    async def run(self, body: Body) -> None:
         """Wait where the last life crashed, then run ``body``, which returns why it ended on purpose.
 
         A fault that ends it is recorded as such and raised on.
         """
-        if self.record.phase is not Phase.RUNNING:
-            await self._back_off()
-            self.record = restarted(self.record, now_text())
-        self._write()
-        again = f", restart {self.record.restarts}" if self.record.restarts else ""
-        self._say(Severity.INFO, f"started by {self.record.launcher}{again}")
-        try:
-            async with anyio.create_task_group() as group:
-                group.start_soon(self._become_steady)
-                reason = await self._live(body, group)
-        except* Exception as faults:
-            self._fail("; ".join(_words(fault) for fault in _leaves(faults)))
-            raise
-        self.record = stopped(self.record, now_text())
-        self._write()
-        self._say(Severity.INFO, f"stopped: {reason}")
+        with heed_signals() as ending:
+            if self.record.phase is not Phase.RUNNING:
+                if await self._is_told_to_end(ending):
+                    self._stop("told to, before it was tried again")
+                    return
+                self.record = restarted(self.record, now_text())
+            self._write()
+            again = f", restart {self.record.restarts}" if self.record.restarts else ""
+            self._say(Severity.INFO, f"started by {self.record.launcher}{again}")
+            try:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(self._become_steady)
+                    reason = await body(self.record, ending)
+                    group.cancel_scope.cancel()
+            except* Exception as faults:
+                self._fail("; ".join(_words(fault) for fault in _leaves(faults)))
+                raise
+        self._stop(reason)
 
-    async def _live(self, body: Callable[[ServiceRecord], Awaitable[str]], group: TaskGroup) -> str:
-        reason = await body(self.record)
-        group.cancel_scope.cancel()
-        return reason
-
-    async def _back_off(self) -> None:
+    async def _is_told_to_end(self, ending: Ending) -> bool:
+        """Wait until the next life is due; return whether the process is to end before."""
         seconds = pause(self.record)
         self._write()
         word = "FAILED" if self.record.phase is Phase.FAILED else "crashed"
         text = f"{word}: {self.record.reason}; {self.record.failures} in a row; it is tried again in {seconds:g} s"
         self._say(Severity.ERROR if has_just_failed(self.record) else Severity.WARNING, text)
         self._notifier.ready(text)
-        with anyio.move_on_after(seconds):
-            while True:
-                self._notifier.alive(text)
-                await anyio.sleep(min(_BEAT_SECONDS, (self._notifier.interval or _BEAT_SECONDS) / 4))
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._beat, text)
+            with anyio.move_on_after(seconds) as waited:
+                await ending.wait()
+            group.cancel_scope.cancel()
+        return not waited.cancelled_caught
+
+    async def _beat(self, text: str) -> None:
+        while True:
+            self._notifier.alive(text)
+            await anyio.sleep(min(_BEAT_SECONDS, (self._notifier.interval or _BEAT_SECONDS) / 4))
+
+    def _stop(self, reason: str) -> None:
+        self._notifier.stopping()
+        self.record = stopped(self.record, now_text())
+        self._write()
+        self._say(Severity.INFO, f"stopped: {reason}")
 
     async def _become_steady(self) -> None:
         await anyio.sleep(self._steady_after)

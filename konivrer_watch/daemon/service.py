@@ -2,7 +2,6 @@
 
 import os
 import time
-from datetime import UTC, datetime
 
 import anyio
 import anyio.to_thread
@@ -16,6 +15,7 @@ from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import State
 from konivrer_watch.core.status import Status as WatchStatus
 from konivrer_watch.daemon.describe import told_once
+from konivrer_watch.daemon.heartbeat import Heartbeat
 from konivrer_watch.daemon.intake import Intake
 from konivrer_watch.daemon.queue import Queue
 from konivrer_watch.daemon.recorder import Recorder
@@ -33,18 +33,20 @@ from konivrer_watch.report.text import path_text
 from konivrer_watch.system.control import Ping, Request, Status, Stop
 from konivrer_watch.system.load import LoadMeter
 
+# This process's, however often the watch began anew.
+_BORN = time.monotonic()
 # While there is no work, nothing is sampled; what is older says nothing of the machine as it is.
 _FRESH_SECONDS = 10.0
 _UNHEALTHY = frozenset({State.DEGRADED, State.FAILED})
 
 
-def _reason(status: WatchStatus) -> str | None:
+def _reason(status: WatchStatus, unproven: str | None) -> str | None:
     if status.stalled is not None:
         return status.stalled
     if status.paused is not None:
         return status.paused.reason
     minor = (*status.store_faults, status.log_fault, status.probe_fault)
-    return status.degraded or next((fault for fault in minor if fault), None)
+    return status.degraded or unproven or next((fault for fault in minor if fault), None)
 
 
 def _rounded(percent: float | None) -> float | None:
@@ -81,6 +83,7 @@ class Service:
         queue: Queue,
         throttle: Throttle,
         meter: LoadMeter,
+        heartbeat: Heartbeat,
     ) -> None:
         self._root = root
         self._record = record
@@ -91,7 +94,7 @@ class Service:
         self._queue = queue
         self._throttle = throttle
         self._meter = meter
-        self._started = time.time()
+        self._heartbeat = heartbeat
 
     async def answer(self, request: Request) -> bytes:
         """Answer one request."""
@@ -121,18 +124,19 @@ class Service:
     def _report(self, synced: bool | None, findings: bool, memory: tuple[int, int]) -> StatusReport:
         status = self._recorder.status
         state = status.state
+        unproven = self._heartbeat.unproven
         return StatusReport(
             root=path_text(self._root),
             state=state,
-            healthy=status.degraded is None and state not in _UNHEALTHY,
-            reason=_reason(status),
+            healthy=status.degraded is None and unproven is None and state not in _UNHEALTHY,
+            reason=_reason(status, unproven),
             pid=os.getpid(),
             supervisor_pid=self._record.supervisor_pid,
             launcher=self._record.launcher,
             restarts=self._record.restarts,
             restart_reason=self._record.reason,
-            started=datetime.fromtimestamp(self._started, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            uptime_s=round(time.time() - self._started),
+            started=self._record.at,
+            uptime_s=round(time.monotonic() - _BORN),
             as_of=status.as_of,
             complete=status.complete,
             queue=QueueReport(self._queue.waiting, self._queue.running),

@@ -83,6 +83,6 @@ class Upkeep:
                 self._settings_changed()
         except UsageFault as error:
             hint = "correct them; until then the settings from before hold"
-            fault = Fault(b"", None, Problem(ProblemKind.CONFIGURATION, str(error), hint))
+            fault = Fault(b"", None, Problem(ProblemKind.CONFIGURATION, str(error).replace("\n", "; "), hint))
         if fault != self._recorder.status.settings_fault:
             self._recorder.record(SettingsRead(fault))

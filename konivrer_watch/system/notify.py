@@ -7,6 +7,7 @@ terminal hear nothing.
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Self
@@ -42,6 +43,10 @@ class Notifier:
     def alive(self, text: str) -> None:
         """We get on; ``text`` is one line on what we do."""
         self._send("WATCHDOG=1", f"STATUS={text}")
+
+    def reloading(self) -> None:
+        """We end to begin anew, in this process: ``ready`` follows."""
+        self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
         """We end because we were told to."""

@@ -53,7 +53,7 @@ class PortableSource:
         self._cookie = cookie
         self._stop = anyio.Event()
         self._stands = anyio.Event()
-        self._rebuilding = False
+        self._asked = anyio.Event()
         self.builds = 0
 
     @property
@@ -67,35 +67,39 @@ class PortableSource:
 
     def rebuild_nowait(self) -> None:
         """Watch what stands at the root's path now."""
-        self._rebuilding = True
+        self._asked.set()
         self._fall()
         self._stop.set()
 
     async def run(self) -> None:
         """Watch until cancelled. A source that fails is built anew, later each time it fails again."""
         failures = 0
+        sound_after: float | None = None
         while True:
             started = anyio.current_time()
-            self._rebuilding = False
-            failure = await self._watch(recovers=failures > 0)
+            self._asked = anyio.Event()
+            failure = await self._watch(sound_after)
             self._fall()
-            if self._rebuilding:
+            if self._asked.is_set():
                 continue
             if anyio.current_time() - started > _RECOVERED_SECONDS:
                 failures = 0
             self._degraded(f"watchfiles: {failure}; the tree is swept instead")
-            await anyio.sleep(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)])
+            with anyio.move_on_after(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)]):
+                await self._asked.wait()
+            # Who asks saw that the cause is gone, as where the root is back.
+            sound_after = 0.0 if self._asked.is_set() else _RECOVERED_SECONDS
             failures += 1
 
-    async def _watch(self, *, recovers: bool) -> str:
-        """Return why watching ended."""
+    async def _watch(self, sound_after: float | None) -> str:
+        """Return why watching ended. After a failure, it is sound once it has stood for ``sound_after`` seconds."""
         failure = "it ended by itself"
         # A thread cannot be cancelled, only told to stop by its event: so it is shielded, and told.
         self._stop = stop = anyio.Event()
         async with anyio.create_task_group() as group:
             group.start_soon(_set_when_cancelled, stop)
-            if recovers:
-                group.start_soon(self._recover)
+            if sound_after is not None:
+                group.start_soon(self._recover, sound_after)
             with anyio.CancelScope(shield=True):
                 try:
                     await self._listen(stop)
@@ -155,8 +159,9 @@ class PortableSource:
         if self._stands.is_set():
             self._stands = anyio.Event()
 
-    async def _recover(self) -> None:
-        await anyio.sleep(_RECOVERED_SECONDS)
+    async def _recover(self, sound_after: float) -> None:
+        await self._stands.wait()
+        await anyio.sleep(sound_after)
         self._degraded(None)
 
     def _relative(self, path: bytes) -> bytes | None:

@@ -14,7 +14,8 @@ import pytest
 
 from konivrer_watch.core.events import QueueDrained
 from konivrer_watch.core.status import Status
-from konivrer_watch.daemon.app import Ended, Watch
+from konivrer_watch.daemon.app import Watch
+from konivrer_watch.daemon.ending import Ended, Ending
 from konivrer_watch.daemon.recorder import Listener
 from konivrer_watch.system.notify import Notifier
 from tests.cli.running import commands
@@ -91,7 +92,7 @@ def test_a_watch_that_has_to_begin_anew_does_and_says_why(
 ) -> None:
     ends = [Ended.SETTINGS, Ended.STATE_LOST, Ended.INTERRUPTED]
 
-    async def watch(request: Watch, listener: Listener, notifier: Notifier) -> Ended:
+    async def watch(request: Watch, listener: Listener, notifier: Notifier, ending: Ending) -> Ended:
         listener(QueueDrained(), (), Status(swept="x", as_of="x"))
         return ends.pop(0)
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,12 +22,13 @@ from konivrer_watch.core.restart import begin
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import State, Status
 from konivrer_watch.daemon import listening, upkeep
-from konivrer_watch.daemon.app import Ended, Watch, watch
+from konivrer_watch.daemon.app import Watch, watch
+from konivrer_watch.daemon.ending import Ended, heed_signals
 from konivrer_watch.daemon.pulling import StartupPull
 from konivrer_watch.daemon.recorder import Judgement
 from konivrer_watch.system.control_client import Ping
 from konivrer_watch.system.control_client import request as ask
-from konivrer_watch.system.notify import open_notifier
+from tests.daemon.told import Told
 
 pytestmark = pytest.mark.anyio
 
@@ -47,6 +49,7 @@ class Watching:
         self.judged: list[Judgement] = []
         self.settings: Callable[[], Settings] = lambda: SETTINGS
         self.ended: Ended | None = None
+        self.notifier = Told()
 
     def hear(self, event: Event, judgements: tuple[Judgement, ...], status: Status) -> None:
         """Take a note of everything."""
@@ -71,7 +74,8 @@ class Watching:
 
     async def run(self) -> None:
         """Watch until the end."""
-        self.ended = await watch(self.request(), self.hear, open_notifier(Launcher.TERMINAL, {}))
+        with heed_signals() as ending:
+            self.ended = await watch(self.request(), self.hear, self.notifier, ending)
 
     def codes(self, path: str) -> set[str]:
         """Return the codes of a file's findings."""
@@ -192,7 +196,26 @@ async def test_changed_settings_end_the_watch_so_that_it_begins_anew(tree: Path)
         await seen.until(lambda: seen.status.as_of is not None)
         seen.settings = lambda: msgspec.structs.replace(SETTINGS, exclude=("pkg",))
         (tree / "konivrer-watch.toml").write_text('exclude = ["pkg"]\n')
-        await seen.until(lambda: seen.ended is Ended.SETTINGS)
+        with anyio.fail_after(PATIENCE_SECONDS):
+            started = anyio.current_time()
+            await seen.until(lambda: seen.ended is Ended.SETTINGS)
+        # The file's change is what makes it look, long before the next look that is due anyway.
+        assert anyio.current_time() - started < upkeep._SECONDS / 2
+    assert any(word.startswith("RELOADING=1") or word == "RELOADING=1" for word in seen.notifier.words)
+    assert "STOPPING=1" not in seen.notifier.words
+
+
+async def test_a_signal_ends_the_watch_and_the_supervisor_is_told(tree: Path) -> None:
+    async with anyio.create_task_group() as group:
+        seen = Watching(tree)
+        group.start_soon(seen.run)
+        await seen.until(lambda: seen.status.as_of is not None)
+        os.kill(os.getpid(), signal.SIGTERM)
+        # A second one, while all is put away, does no harm.
+        os.kill(os.getpid(), signal.SIGTERM)
+        await seen.until(lambda: seen.ended is Ended.TERMINATED)
+    assert seen.notifier.words[0] == "READY=1"
+    assert "STOPPING=1" in seen.notifier.words
 
 
 async def test_faulty_settings_are_a_problem_and_those_from_before_hold(tree: Path) -> None:
@@ -212,7 +235,7 @@ async def test_faulty_settings_are_a_problem_and_those_from_before_hold(tree: Pa
 async def test_a_second_watcher_of_a_root_is_refused_and_told_of_the_first(tree: Path) -> None:
     async with watching(tree) as seen:
         with pytest.raises(LeaseHeldError, match=f"process {os.getpid()}"):
-            await watch(seen.request(), seen.hear, open_notifier(Launcher.TERMINAL, {}))
+            await seen.run()
 
 
 async def test_a_state_folder_that_went_ends_the_watch_so_that_it_begins_anew(

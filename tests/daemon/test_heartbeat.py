@@ -7,7 +7,15 @@ import anyio
 import pytest
 import trio.testing
 
-from konivrer_watch.core.events import ProbeMissed, ProbeSeen, SweepFinished, WorkPaused
+from konivrer_watch.core.events import (
+    FilesJudged,
+    ProbeMissed,
+    ProbeSeen,
+    ProbeUnwritten,
+    RootChanged,
+    SweepFinished,
+    WorkPaused,
+)
 from konivrer_watch.core.model import Trigger
 from konivrer_watch.core.pace import Limits, Load, Resource
 from konivrer_watch.core.settle import Settled
@@ -16,7 +24,7 @@ from konivrer_watch.daemon.heartbeat import Heartbeat
 from konivrer_watch.daemon.queue import Queue
 from konivrer_watch.daemon.recorder import Recorder
 from konivrer_watch.daemon.throttle import Throttle
-from tests.daemon.test_life import Told
+from tests.daemon.told import Told
 
 MINUTE = 60.0
 
@@ -31,8 +39,8 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
 class Watched:
     """A heartbeat and the parts that it looks at; the throttle samples when told to."""
 
-    def __init__(self) -> None:
-        self.told = Told()
+    def __init__(self, *, announces: bool = True, interval: float | None = 60.0) -> None:
+        self.told = Told(interval)
         self.queue = Queue()
         self.recorder = Recorder(lambda event, judgements, status: self.heartbeat.note(event))
 
@@ -40,7 +48,9 @@ class Watched:
             return Load(now)
 
         self.throttle = Throttle(Limits(), sample, self.recorder.record, lambda: "now")
-        self.heartbeat = Heartbeat(self.told, MINUTE, self.recorder, self.queue, self.throttle)
+        self.heartbeat = Heartbeat(
+            self.told, MINUTE, self.recorder, self.throttle, lambda: self.queue.idle, announces=announces
+        )
 
     def beats(self, after: float) -> list[float]:
         return [at for at, line in self.told.lines if line == "WATCHDOG=1" and at > after]
@@ -129,3 +139,53 @@ async def test_the_supervisor_reads_what_the_watcher_does() -> None:
     said = [line for _, line in watched.told.lines if line.startswith("STATUS=")]
     assert said[0] == "STATUS=checking"
     assert said[-1] == "STATUS=paused: CPU: others"
+
+
+async def test_where_nothing_announces_sweeps_keep_it_alive_and_proven() -> None:
+    watched = Watched(announces=False)
+    start = await watched.run(86_400, watched.sweep)
+    assert watched.beats(start)[-1] >= start + 86_400 - MINUTE
+    assert watched.fault() is None
+    assert watched.heartbeat.unproven is None
+
+
+async def test_where_something_announces_sweeps_prove_nothing() -> None:
+    watched = Watched()
+    await watched.run(600, watched.sweep)
+    assert watched.fault() is None
+    assert "no change was seen to arrive" in str(watched.heartbeat.unproven)
+
+
+async def test_a_probe_that_cannot_be_written_keeps_it_alive_and_proves_nothing() -> None:
+    watched = Watched()
+    watched.sweep()
+    start = await watched.run(600, lambda: watched.recorder.record(ProbeUnwritten("no space left")))
+    assert watched.beats(start)[-1] >= start + 600 - MINUTE
+    assert str(watched.heartbeat.unproven).endswith("no space left")
+    watched.recorder.record(ProbeSeen("now"))
+    assert watched.heartbeat.unproven is None
+
+
+async def test_it_beats_as_often_as_the_shorter_of_both_intervals_asks() -> None:
+    watched = Watched(interval=4.0)
+    watched.sweep()
+    start = await watched.run(2 * MINUTE, lambda: watched.recorder.record(ProbeSeen("now")))
+    beats = watched.beats(start)
+    assert max(after - before for before, after in itertools.pairwise(beats)) <= 1
+
+
+async def test_jobs_that_finish_are_progress_and_show_that_nothing_is_stuck() -> None:
+    watched = Watched()
+    watched.sweep()
+    watched.queue.put_nowait([Settled(b"a.py", Trigger.SAVE, anyio.current_time())])
+    await watched.run(3600, lambda: watched.recorder.record(FilesJudged(())))
+    assert watched.fault() is None
+
+
+async def test_without_a_root_there_is_nothing_to_be_stuck_in() -> None:
+    watched = Watched()
+    watched.sweep()
+    watched.queue.put_nowait([Settled(b"a.py", Trigger.SAVE, anyio.current_time())])
+    watched.recorder.record(RootChanged("gone"))
+    await watched.run(3600, lambda: watched.recorder.record(ProbeMissed("no root")))
+    assert watched.fault() is None

@@ -20,10 +20,11 @@ from konivrer_watch.core.restart import ServiceRecord
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import State, Status
 from konivrer_watch.daemon import app
+from konivrer_watch.daemon.ending import heed_signals
 from konivrer_watch.daemon.recorder import Judgement
 from konivrer_watch.system.cookie import Cookie
 from konivrer_watch.system.logs import Logs, Severity
-from tests.daemon.test_life import Told
+from tests.daemon.told import Told
 
 DAY = 86_400.0
 
@@ -104,16 +105,17 @@ def test_a_day_without_a_change_writes_no_line_after_the_start(
         # Real load on a virtual clock means nothing.
         options = {"resource_threshold": 100}
         request = request_for(root, options, record, pull, lambda: logs.fault)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(app.watch, request, hear, told)
-            # The first check starts engines, which keep real time, and what it began in threads has to end.
-            await watching.wait()
-            await anyio.sleep(0.5)
-            # Real threads confuse a virtual clock: it would jump while one of them works.
-            monkeypatch.setattr(anyio.to_thread, "run_sync", run_inline)
-            clock.rate, clock.autojump_threshold = 0, 0
-            await anyio.sleep(DAY)
-            nursery.cancel_scope.cancel()
+        with heed_signals() as ending:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(app.watch, request, hear, told, ending)
+                # The first check starts engines, which keep real time, and what it began in threads has to end.
+                await watching.wait()
+                await anyio.sleep(0.5)
+                # Real threads confuse a virtual clock: it would jump while one of them works.
+                monkeypatch.setattr(anyio.to_thread, "run_sync", run_inline)
+                clock.rate, clock.autojump_threshold = 0, 0
+                await anyio.sleep(DAY)
+                nursery.cancel_scope.cancel()
 
     with Logs(log_folder, max_bytes=1 << 20, keep=1) as logs:
         voice = Voice(LogSink(logs), as_json=False, color=False, zone=None)

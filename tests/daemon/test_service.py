@@ -10,11 +10,14 @@ import pytest
 
 from konivrer_watch.core.events import (
     Event,
+    EventsMissed,
     LogsChecked,
     ProbeMissed,
+    ProbeSeen,
     ProbeUnwritten,
     QueueDrained,
     Stalled,
+    StoresChecked,
     SweepFinished,
     WorkPaused,
 )
@@ -22,6 +25,7 @@ from konivrer_watch.core.model import Launcher, Skip
 from konivrer_watch.core.pace import Load
 from konivrer_watch.core.restart import ServiceRecord
 from konivrer_watch.core.settings import Settings
+from konivrer_watch.daemon.heartbeat import Heartbeat
 from konivrer_watch.daemon.intake import Intake
 from konivrer_watch.daemon.queue import Queue
 from konivrer_watch.daemon.recorder import Recorder
@@ -35,13 +39,21 @@ pytestmark = pytest.mark.anyio
 MEASURED = Load(0.0, cpu_others_percent=12.345, memory_others_percent=3.21, own_cpu_percent=0.049)
 
 
-async def answer(recorder: Recorder, load: Load | None = None) -> Any:
+async def answer(recorder: Recorder, load: Load | None = None, unproven: str | None = None) -> Any:
     intake = cast(Intake, SimpleNamespace(directories=1))
     throttle = cast(Throttle, SimpleNamespace(load=load, paused_since=None))
-    record = ServiceRecord(Launcher.SYSTEMD, "boot", "then", "then", restarts=2, reason="killed by signal 9")
-    service = Service(
-        b"/r", record, WatchReport("poll"), Settings(), recorder, intake, Queue(), throttle, LoadMeter()
+    record = ServiceRecord(
+        Launcher.SYSTEMD,
+        "boot",
+        "long ago",
+        "then",
+        supervisor_pid=7,
+        restarts=2,
+        reason="killed by signal 9",
     )
+    watched, queue, meter = WatchReport("poll"), Queue(), LoadMeter()
+    heartbeat = cast(Heartbeat, SimpleNamespace(unproven=unproven))
+    service = Service(b"/r", record, watched, Settings(), recorder, intake, queue, throttle, meter, heartbeat)
     return json.loads(await service.answer(Status(sync=False, findings=False, timeout=1.0)))
 
 
@@ -115,3 +127,22 @@ async def test_a_pause_hides_neither_deafness_nor_a_hang() -> None:
     assert (told["state"], told["healthy"]) == ("paused", False)
     made.record(Stalled("stuck"))
     assert (await answer(made))["state"] == "failed"
+
+
+async def test_a_watch_that_nobody_has_seen_to_work_of_late_is_not_healthy() -> None:
+    told = await answer(recorder(), unproven="for 200 s no change was seen to arrive")
+    assert (told["state"], told["healthy"]) == ("watching", False)
+    assert told["reason"] == "for 200 s no change was seen to arrive"
+
+
+async def test_what_is_wrong_with_a_store_and_what_was_missed_is_told() -> None:
+    made = recorder()
+    made.record(StoresChecked(("verdicts.db is read-only",)))
+    made.record(EventsMissed(3, b"a.py"))
+    made.record(ProbeSeen("now"))
+    told = await answer(made)
+    assert told["watch"]["missed"] == 3
+    assert told["watch"]["probed"] == "now"
+    made = recorder()
+    made.record(StoresChecked(("verdicts.db is read-only",)))
+    assert (await answer(made))["reason"] == "verdicts.db is read-only"

@@ -25,6 +25,7 @@ from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import State, Status
 from konivrer_watch.daemon import probe, sweep
 from konivrer_watch.daemon.app import watch
+from konivrer_watch.daemon.ending import heed_signals
 from konivrer_watch.daemon.recorder import Judgement
 from konivrer_watch.system import portable
 from konivrer_watch.system.notify import Notifier
@@ -96,9 +97,9 @@ class Watching:
     async def run(self) -> None:
         options = {"check_interval": INTERVAL, "resource_threshold": 100, "debounce_ms": 10, "workers": 1}
         record = ServiceRecord(Launcher.TERMINAL, "boot", "then", "then")
-        with Notifier(None, None, lifeline=False) as notifier:
+        with Notifier(None, None, lifeline=False) as notifier, heed_signals() as ending:
             pull = startup_pull(self.root, Settings(pull=False), record)
-            await watch(request_for(self.root, options, record, pull), self.hear, notifier)
+            await watch(request_for(self.root, options, record, pull), self.hear, notifier, ending)
 
     async def until(self, holds: Callable[[], bool]) -> float:
         """Return once something holds, and after how many seconds."""
