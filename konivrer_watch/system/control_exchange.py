@@ -26,12 +26,16 @@ from konivrer_watch.system.control_wire import (
     frame,
     peer_uid,
     read_request,
+    waits,
 )
 
 MOST_SILENT = 48
 MOST_WAITING = 48
 MOST_ANSWERS = 32
 """Together no more than the connections that are open at once."""
+
+MOST_LARGE = 4
+"""Replies with all findings that are in memory at once: each may have megabytes, and a reader that dawdles."""
 
 Handle = Callable[[Request], Awaitable[bytes]]
 
@@ -55,6 +59,7 @@ class Exchanges:
         self._silent: dict[anyio.CancelScope, None] = {}
         self._waiting = 0
         self._answers = anyio.Semaphore(MOST_ANSWERS)
+        self._large = anyio.Semaphore(MOST_LARGE)
 
     async def converse(self, connection: socket.socket) -> None:
         """Serve one client, and close the connection."""
@@ -87,19 +92,39 @@ class Exchanges:
         raise FrameError(f"{MOST_SILENT} others came before you said what you want")
 
     async def _reply(self, connection: socket.socket, request: Request) -> None:
-        if not (isinstance(request, Status) and request.sync):
-            async with self._answers:
-                await _answer(connection, self._handle, request, self._deadlines.reply)
+        if not waits(request):
+            await self._answer(connection, request, handling=self._answers)
             return
         if self._waiting >= MOST_WAITING:
-            full = Refusal(f"{self._waiting} requests wait already; ask without --sync, or later")
+            full = Refusal(
+                f"{self._waiting} requests wait already; ask without --sync and --findings, or later"
+            )
             await _send(connection, full, self._deadlines.reply)
             return
         self._waiting += 1
         try:
-            await _answer(connection, self._handle, request, self._deadlines.reply)
+            is_large = isinstance(request, Status) and request.findings
+            await self._answer(connection, request, whole=self._large if is_large else None)
         finally:
             self._waiting -= 1
+
+    async def _answer(
+        self,
+        connection: socket.socket,
+        request: Request,
+        *,
+        handling: anyio.Semaphore | None = None,
+        whole: anyio.Semaphore | None = None,
+    ) -> None:
+        """Answer, ``handling`` it in turn with others, or also until the reply is taken as a ``whole``."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_cancel_when_gone, connection, tasks.cancel_scope)
+            async with whole or contextlib.nullcontext():
+                async with handling or contextlib.nullcontext():
+                    body = await self._handle(request)
+                # No checkpoint between the handler and the first bytes: the answer to "stop" still gets out.
+                await _send(connection, Answer(body), self._deadlines.reply)
+            tasks.cancel_scope.cancel()
 
 
 def _refuse_strangers(connection: socket.socket) -> None:
@@ -126,15 +151,6 @@ async def _receive(connection: socket.socket, size: int) -> bytes:
             raise EOFError
         received += part
     return bytes(received)
-
-
-async def _answer(connection: socket.socket, handle: Handle, request: Request, deadline: float) -> None:
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_cancel_when_gone, connection, tasks.cancel_scope)
-        body = await handle(request)
-        # No checkpoint between the handler and the first bytes: the answer to "stop" still gets out.
-        await _send(connection, Answer(body), deadline)
-        tasks.cancel_scope.cancel()
 
 
 async def _cancel_when_gone(connection: socket.socket, scope: anyio.CancelScope) -> None:

@@ -53,6 +53,11 @@ class Ping(msgspec.Struct, frozen=True, tag="ping", forbid_unknown_fields=True):
 Request = Status | Stop | Ping
 
 
+def waits(request: Request) -> bool:
+    """Whether the answer takes its time, to come about or to be read."""
+    return isinstance(request, Status) and (request.sync or request.findings)
+
+
 class Answer(msgspec.Struct, frozen=True, tag="answer"):
     """What the service says to a request."""
 

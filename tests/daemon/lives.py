@@ -25,6 +25,7 @@ class Plan(msgspec.Struct, frozen=True):
     code: int = 1
     words: str = ""
     stopping: float = NEVER
+    farewell: bytes = b"STOPPING=1"
 
 
 WELL = Plan()
@@ -55,7 +56,7 @@ class Life:
         if self.plan.stopping < NEVER and not self._said_stopping:
             await anyio.sleep_until(self.born + self.plan.stopping)
             self._said_stopping = True
-            return b"ing\nSTOPPING=1\n"
+            return b"ing\n" + self.plan.farewell + b"\n"
         if anyio.current_time() + pause > self.born + self.plan.silent:
             await anyio.sleep_forever()
         await anyio.sleep(pause)
@@ -90,6 +91,8 @@ class World:
 
     boot = "boot"
     pid = 7
+    before: str | None = None
+    anew = "konivrer-watch restart /r"
 
     def __init__(self, *plans: Plan) -> None:
         self.plans = list(plans)
@@ -97,7 +100,7 @@ class World:
         self.records: list[ServiceRecord] = []
         self.said: list[tuple[Severity, str]] = []
         self.seconds = INTERVAL
-        self.is_ours = True
+        self.has_lock = True
         self.can_spawn = True
         self.spared: list[int | None] = []
         self.over: Over | None = None
@@ -117,9 +120,11 @@ class World:
     def record(self, record: ServiceRecord) -> None:
         self.records.append(record)
 
-    def upkeep(self, child: int | None) -> bool:
+    def reap(self, child: int | None) -> None:
         self.spared.append(child)
-        return self.is_ours
+
+    def is_ours(self) -> bool:
+        return self.has_lock
 
     def say(self, severity: Severity, text: str) -> None:
         self.said.append((severity, text))

@@ -30,7 +30,7 @@ async def test_a_daemon_that_is_well_is_left_alone_for_a_day() -> None:
     assert [text for _, text in world.said] == [
         "supervisor started, process 7",
         "daemon started, process 100",
-        "stopped, as it was told to",
+        "stopped by SIGTERM",
     ]
     assert [(record.phase, record.steady) for record in world.records] == [
         (Phase.RUNNING, False),
@@ -60,7 +60,7 @@ async def test_a_crash_loop_waits_longer_each_time_says_failed_once_and_never_gi
         assert world.last.phase is Phase.FAILED
     (failed,) = world.lines(Severity.ERROR)
     assert failed.startswith(f"FAILED: the daemon crashed {len(WAITS) + 1} times in a row")
-    assert "konivrer-watch restart" in failed
+    assert failed.endswith("correct the cause, then: konivrer-watch restart /r")
 
 
 async def test_a_steady_life_ends_the_row_and_says_so() -> None:
@@ -99,8 +99,9 @@ async def test_a_daemon_that_never_becomes_ready_is_killed_after_ten_seconds_at_
         assert world.last.reason == f"hung: no sign of life for {START_SECONDS:g} s"
 
 
-async def test_a_daemon_that_begins_anew_has_as_long_as_for_a_start() -> None:
-    plan = Plan(silent=1.0, stopping=0.7)
+@pytest.mark.parametrize("farewell", [b"STOPPING=1", b"RELOADING=1"])
+async def test_a_daemon_that_begins_anew_has_as_long_as_for_a_start(farewell: bytes) -> None:
+    plan = Plan(silent=1.0, stopping=0.7, farewell=farewell)
     async with supervised(plan, prepare=lambda world: setattr(world, "seconds", 1.0)) as world:
         await anyio.sleep(0.7 + START_SECONDS - 0.1)
         assert world.lives[0].ended is None
@@ -120,6 +121,19 @@ async def test_last_words_of_several_lines_are_logged_and_the_last_is_the_reason
         await anyio.sleep(5)
         assert world.last.reason == "exit code 2: two"
         assert "the daemon's last words: one\nkonivrer-watch: two" in world.lines(Severity.WARNING)
+
+
+async def test_a_daemon_that_hung_and_said_nothing_has_no_last_words() -> None:
+    async with supervised(SILENT, WELL) as world:
+        await anyio.sleep(200)
+        assert len(world.lives) == 2
+    assert not [text for _, text in world.said if "last words" in text]
+
+
+async def test_what_became_of_the_supervisor_before_is_told_first() -> None:
+    async with supervised(WELL, prepare=lambda world: setattr(world, "before", "it was killed")) as world:
+        await anyio.sleep(1)
+    assert world.said[0] == (Severity.WARNING, "it was killed")
 
 
 async def test_a_machine_without_room_for_a_process_is_a_crash_like_another() -> None:
@@ -155,8 +169,9 @@ async def test_a_hangup_ends_nothing() -> None:
 async def test_without_its_lock_it_ends_its_daemon_and_leaves_the_record_to_whoever_has_it_now() -> None:
     async with supervised(WELL) as world:
         await anyio.sleep(5)
-        world.is_ours = False
-        await anyio.sleep(INTERVAL + 1)
+        world.has_lock = False
+        # Sooner than its daemon, which looks each 10 s.
+        await anyio.sleep(5.1)
         assert world.over is Over.STATE_LOST
     assert world.last.phase is Phase.RUNNING
     assert world.lines(Severity.WARNING) == ["the state folder was removed: everything begins anew"]

@@ -90,6 +90,25 @@ async def test_those_that_wait_leave_room_for_a_plain_question_and_are_refused_b
                 client.close()
 
 
+async def test_those_who_ask_for_everything_and_do_not_read_it_delay_nobody(path: Path) -> None:
+    async def large(request: Request) -> bytes:
+        return b"x" * (8 << 20) if isinstance(request, Status) and request.findings else b"plain"
+
+    async with serving(path, large):
+        request = control_wire.frame(Status(findings=True))
+        clients = await anyio.to_thread.run_sync(crowd, path, [request] * control_exchange.MOST_WAITING)
+        try:
+            for _ in range(3):
+                assert await ask(path, Status(), 1.0) == b"plain"
+            # Those in whose turn it is not wait; one that goes leaves its place at once.
+            for client in clients[:-1]:
+                client.close()
+            assert await ask(path, Status(findings=True), 5.0) == b"x" * (8 << 20)
+        finally:
+            for client in clients:
+                client.close()
+
+
 def test_silent_waiting_and_answered_clients_together_are_no_more_than_may_be_connected() -> None:
     together = control_exchange.MOST_SILENT + control_exchange.MOST_WAITING + control_exchange.MOST_ANSWERS
     assert together <= control.MOST_CONNECTIONS
