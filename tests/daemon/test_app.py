@@ -1,5 +1,6 @@
 """The watcher as a whole, in this process, on a real tree with real engines."""
 
+import json
 import os
 import shutil
 import signal
@@ -21,13 +22,15 @@ from konivrer_watch.core.model import Launcher
 from konivrer_watch.core.restart import begin
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import State, Status
-from konivrer_watch.daemon import listening, upkeep
+from konivrer_watch.daemon import app, listening, upkeep
 from konivrer_watch.daemon.app import Watch, watch
 from konivrer_watch.daemon.ending import Ended, heed_signals
 from konivrer_watch.daemon.pulling import StartupPull
 from konivrer_watch.daemon.recorder import Judgement
 from konivrer_watch.system.control_client import Ping
+from konivrer_watch.system.control_client import Status as ControlStatus
 from konivrer_watch.system.control_client import request as ask
+from tests.daemon.quiet_source import QuietSource
 from tests.daemon.told import Told
 
 pytestmark = pytest.mark.anyio
@@ -216,6 +219,46 @@ async def test_a_signal_ends_the_watch_and_the_supervisor_is_told(tree: Path) ->
         await seen.until(lambda: seen.ended is Ended.TERMINATED)
     assert seen.notifier.words[0] == "READY=1"
     assert "STOPPING=1" in seen.notifier.words
+
+
+async def test_a_supervisor_that_is_gone_ends_the_watch(tree: Path) -> None:
+    async with anyio.create_task_group() as group:
+        seen = Watching(tree)
+        group.start_soon(seen.run)
+        await seen.until(lambda: seen.status.as_of is not None)
+        seen.notifier.gone.set()
+        await seen.until(lambda: seen.ended is Ended.ORPHANED)
+
+
+async def test_a_file_system_that_announces_nothing_is_swept_and_the_reason_told(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "needs_sweeps", lambda root: "nfs4 announces no changes of other machines")
+    async with watching(tree) as seen:
+        answer = await anyio.to_thread.run_sync(ask, seen.request().socket(), ControlStatus(), 5.0)
+        told = json.loads(answer)
+        assert (told["watch"]["source"], told["healthy"]) == ("poll", True)
+        assert told["watch"]["reason"] == "nfs4 announces no changes of other machines"
+
+
+async def test_a_source_that_loses_its_grip_makes_the_tree_be_looked_at_now(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose = anyio.Event()
+
+    class Slipping(QuietSource):
+        async def run(self) -> None:
+            await lose.wait()
+            self.degraded("no watches left")
+            await anyio.sleep_forever()
+
+    monkeypatch.setattr(app, "PortableSource", Slipping)
+    async with watching(tree) as seen:
+        (tree / "new.py").write_text(UNUSED)
+        lose.set()
+        await seen.until(lambda: seen.status.source_fault == "no watches left")
+        with anyio.fail_after(5):
+            await seen.until(lambda: bool(seen.codes("new.py")))
 
 
 async def test_faulty_settings_are_a_problem_and_those_from_before_hold(tree: Path) -> None:

@@ -1,7 +1,7 @@
 """A day on which nothing changes leaves next to nothing in the logs: the whole service on a virtual clock."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from konivrer_watch.cli.log_sink import LogSink
 from konivrer_watch.cli.voice import Voice
 from konivrer_watch.cli.watch import request_for, startup_pull
 from konivrer_watch.core.events import Event
-from konivrer_watch.core.model import Hint, Launcher, LogFile
+from konivrer_watch.core.model import Launcher, LogFile
 from konivrer_watch.core.restart import ServiceRecord
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import State, Status
@@ -24,36 +24,10 @@ from konivrer_watch.daemon.ending import heed_signals
 from konivrer_watch.daemon.recorder import Judgement
 from konivrer_watch.system.cookie import Cookie
 from konivrer_watch.system.logs import Logs, Severity
+from tests.daemon.quiet_source import QuietSource
 from tests.daemon.told import Told
 
 DAY = 86_400.0
-
-
-class QuietSource:
-    """A source that works, on a tree where nothing happens: it tells of the probe and of nothing else."""
-
-    name = "watchfiles"
-    announces = True
-    standing = True
-    builds = 1
-
-    def __init__(
-        self,
-        root: bytes,
-        hint: Callable[[Iterable[Hint]], None],
-        degraded: Callable[[str | None], None],
-        cookie: Cookie,
-    ) -> None:
-        self._cookie = cookie
-
-    async def wait_standing(self) -> None:
-        return
-
-    def rebuild_nowait(self) -> None:
-        raise AssertionError("nothing was missed")
-
-    async def run(self) -> None:
-        await trio.sleep_forever()
 
 
 @pytest.fixture

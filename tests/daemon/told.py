@@ -1,4 +1,4 @@
-"""A supervisor that writes down what it is told."""
+"""A supervisor that writes down what it is told, and is gone when a test says so."""
 
 import anyio
 
@@ -11,6 +11,10 @@ class Told(Notifier):
     def __init__(self, interval: float | None = 60.0) -> None:
         super().__init__(None, interval, lifeline=False)
         self.lines: list[tuple[float, str]] = []
+        self.gone = anyio.Event()
+
+    async def wait_orphaned(self) -> None:
+        await self.gone.wait()
 
     def _send(self, *lines: str) -> None:
         self.lines += [(anyio.current_time(), line) for line in lines]
