@@ -2,7 +2,6 @@
 
 import ast
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Literal, TypeVar
@@ -10,6 +9,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 
 from konivrer_watch.core.model import Safety
+from konivrer_watch.core.toml import parse_toml
 from konivrer_watch.passes.optimize.pattern import Pattern, compile_pattern, render_names
 from konivrer_watch.passes.optimize.predicates import Check, compile_predicate
 
@@ -171,7 +171,7 @@ def load_rules(files: Mapping[str, bytes]) -> tuple[Rule, ...]:
 
 def _read(data: bytes) -> Document:
     try:
-        return msgspec.convert(tomllib.loads(data.decode()), Document)
+        return msgspec.convert(parse_toml(data.decode()), Document)
     except msgspec.ValidationError as error:
         reason, _, where = str(error).partition(" - at `$.")
         raise ValueError(f"{where.rstrip('`')}: {reason}" if where else reason) from error
