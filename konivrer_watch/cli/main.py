@@ -13,6 +13,7 @@ import click
 from konivrer_watch import __version__
 from konivrer_watch.core.errors import StopError
 from konivrer_watch.report.text import escape
+from konivrer_watch.system.limits import forbid_core_dumps
 
 
 class ExitCode(IntEnum):
@@ -118,6 +119,7 @@ def main() -> None:
     """Run the program and end the process."""
     # All commands but the watcher end soon and leave hardly any cycles: looking for them took a sixth of a warm check.
     gc.disable()
+    forbid_core_dumps()
     _open_standard_streams()
     try:
         code = program.main(standalone_mode=False)

@@ -65,7 +65,9 @@ def command(path: str, kept_by: str) -> int:
         if launcher is Launcher.DIRECT:
             # The supervisor keeps the record.
             record = read_record(folders.own)
-            record = record or begin(None, launcher, boot_id(), now_text(), os.getppid())
+            if record is None or record.supervisor_pid != os.getppid():
+                # It could not be written, as on a full disk: what lies there is an older one's.
+                record = begin(None, launcher, boot_id(), now_text(), os.getppid())
             anyio.run(_heed, body, record)
         else:
             say = functools.partial(logs.put_nowait, LogFile.SERVICE)

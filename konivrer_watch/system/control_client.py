@@ -20,6 +20,7 @@ from konivrer_watch.system.control_wire import (
     Stop,
     checked_length,
     frame,
+    peer_uid,
     read_reply,
     socket_address,
 )
@@ -74,6 +75,7 @@ def request(path: bytes | Path, request: Request, timeout: float) -> bytes:
     deadline = time.monotonic() + timeout
     try:
         with _connected(place, deadline) as connection:
+            _refuse_strangers(connection, place)
             connection.settimeout(_left(deadline))
             # A service that refuses us at once may have closed already; its words are still there to read.
             with contextlib.suppress(BrokenPipeError):
@@ -108,6 +110,13 @@ def ask(places: Iterable[Path], request_: Request, timeout: float) -> bytes:
         except ControlRefused as error:
             refused = refused or error
     raise refused or ControlAbsent("; ".join(absent))
+
+
+def _refuse_strangers(connection: socket.socket, place: Path) -> None:
+    """Raise :class:`ControlRefused` where another user than ourselves answers; root may ask anyone's service."""
+    uid = peer_uid(connection)
+    if uid not in (None, os.geteuid(), 0) and os.geteuid() != 0:
+        raise ControlRefused(f"what answers at {place} is user {uid}'s, and not yours")
 
 
 def _connected(place: Path, deadline: float) -> socket.socket:

@@ -6,6 +6,7 @@ minute starts no ``git status``. Without a git folder that we may write, it lies
 """
 
 import os
+import re
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -15,9 +16,11 @@ import anyio.to_thread
 
 from konivrer_watch.system.files import make_private
 
+# What a life before left, or nothing.
+_OURS = re.compile(rb"(?:[0-9]{12}\n)?")
 _NAME = b".watchman-cookie-konivrer-watch"
 # Neither a link nor a FIFO that somebody put in its place may lead us elsewhere, or make us wait.
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_WRITE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Cookie:
@@ -85,6 +88,8 @@ class Cookie:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
                 raise FileExistsError(f"{os.fsdecode(path)!r} is not ours")
+            if path not in self._written and not _OURS.fullmatch(os.pread(descriptor, 64, 0)):
+                raise FileExistsError(f"{os.fsdecode(path)!r} holds something of somebody's")
             self._written.add(path)
             os.pwrite(descriptor, b"%012d\n" % number, 0)
         finally:

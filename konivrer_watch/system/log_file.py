@@ -6,7 +6,7 @@ from pathlib import Path
 
 from konivrer_watch.system.files import make_private
 
-_APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+_APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class RotatingLog:

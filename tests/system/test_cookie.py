@@ -169,3 +169,26 @@ async def test_a_file_system_that_hangs_does_not_keep_the_program(
     finally:
         leave.set()
     assert scope.cancelled_caught
+
+
+async def test_a_file_of_the_users_under_its_name_is_neither_written_nor_removed(tmp_path: Path) -> None:
+    root, folder = tmp_path / "root", tmp_path / "own" / "probe"
+    (root / ".git").mkdir(parents=True)
+    theirs = root / ".git" / ".watchman-cookie-konivrer-watch"
+    theirs.write_text("mine\n")
+    cookie = Cookie(bytes(root), bytes(folder))
+    assert await cookie.touch() is None
+    cookie.remove()
+    assert theirs.read_text() == "mine\n"
+
+
+async def test_what_a_killed_life_left_is_taken_for_ours_and_removed(tmp_path: Path) -> None:
+    root, folder = tmp_path / "root", tmp_path / "own" / "probe"
+    (root / ".git").mkdir(parents=True)
+    left = root / ".git" / ".watchman-cookie-konivrer-watch"
+    left.write_text("000000000007\n")
+    cookie = Cookie(bytes(root), bytes(folder))
+    assert await cookie.touch() is None
+    assert left.read_text() == "000000000001\n"
+    cookie.remove()
+    assert not left.exists()
