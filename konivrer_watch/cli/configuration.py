@@ -19,7 +19,7 @@ NOT_SETTINGS = frozenset({"KONIVRER_WATCH_STATE_DIR"})
 
 NO_EFFECT_YET = frozenset(
     {
-        *("resource_check_interval", "heal_interval"),
+        "resource_check_interval",
         *("fix", "fix_min_age", "fix_quiet"),
         *("hook.new_only", "verify"),
     }

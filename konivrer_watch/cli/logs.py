@@ -13,7 +13,9 @@ from pathlib import Path
 import click
 
 from konivrer_watch.cli.options import environment, write_output
-from konivrer_watch.cli.places import find_root, find_state
+from konivrer_watch.cli.places import find_known_root, find_state
+from konivrer_watch.cli.state_fault import StateFault, state_fault
+from konivrer_watch.core.errors import StopError
 from konivrer_watch.core.model import LogFile
 from konivrer_watch.report.text import escape, path_text
 from konivrer_watch.system.log_reader import LogReader
@@ -32,6 +34,7 @@ Examples:
 Exit codes:
   0    shown, also where nothing is logged yet, or the reader of the output went away
   2    wrong usage
+  70   the logs cannot be looked into; why is said
   130  ended by Ctrl-C
 """
 
@@ -53,14 +56,18 @@ Exit codes:
 @click.option("--heal", is_flag=True, help="Only what it healed.")
 def command(path: str, follow: bool, lines: int, service: bool, automation: bool, heal: bool) -> int:
     """Show the last lines that PATH's background service logged, by time; of several logs each line names its own."""
-    root = find_root(path)
-    folder = find_state(root, environment()).own / "logs"
+    root = find_known_root(path, environment())
+    folders = find_state(root, environment())
+    fault = state_fault(folders)
+    if fault is not None and fault.is_blind:
+        raise StopError(f"{fault.reason}; {fault.remedy}")
+    folder = folders.own / "logs"
     wanted = {LogFile.SERVICE: service, LogFile.AUTOMATION: automation, LogFile.HEAL: heal}
     chosen = [file for file, is_wanted in wanted.items() if is_wanted] or list(LogFile)
     readers = {file: LogReader(folder / file) for file in chosen}
     recent = _merged({file: reader.last(lines) for file, reader in readers.items()})
     if not recent:
-        _explain(folder, chosen, root)
+        _explain(folder, chosen, root, fault)
     _show(recent[-lines:] if lines else [])
     while follow and not _is_reader_gone():
         time.sleep(_LOOK_SECONDS)
@@ -102,12 +109,14 @@ def _is_reader_gone() -> bool:
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
-def _explain(folder: Path, chosen: Sequence[LogFile], root: Path) -> None:
+def _explain(folder: Path, chosen: Sequence[LogFile], root: Path, fault: StateFault | None) -> None:
     """Say on standard error why there is nothing to show."""
     if any((folder / file).exists() for file in chosen):
         return
     if any((folder / file).exists() for file in LogFile):
         note = f"nothing is logged yet in {', '.join(chosen)}"
+    elif fault is not None:
+        note = f"nothing is logged yet; {fault.reason}; {fault.remedy}"
     else:
         start = f"konivrer-watch start {shlex.quote(str(root))}"
         note = f"nothing is logged yet; the background service starts with: {start}"

@@ -35,6 +35,7 @@ _MODULES = {
     "stop": "konivrer_watch.cli.stop",
     "restart": "konivrer_watch.cli.restart",
     "logs": "konivrer_watch.cli.logs",
+    "heal": "konivrer_watch.cli.heal",
     "service": "konivrer_watch.cli.service",
     "trust": "konivrer_watch.cli.trust",
     "untrust": "konivrer_watch.cli.untrust",

@@ -8,6 +8,10 @@ from pathlib import Path
 from konivrer_watch.core.errors import UsageFault
 from konivrer_watch.daemon.folders import StateFolders
 from konivrer_watch.report.text import escape
+from konivrer_watch.system.lease import look_at_lease
+
+LOCK = "lock"
+"""The lock in a root's state folder, held by whoever watches it."""
 
 STATE_VARIABLE = "KONIVRER_WATCH_STATE_DIR"
 _RUNTIME_FOLDERS = "/run/user"
@@ -28,6 +32,36 @@ def find_root(path: str) -> Path:
     if not os.access(root, os.R_OK | os.X_OK):
         raise UsageFault(f"{shown}: cannot be read; check its permissions")
     return root
+
+
+def find_known_root(path: str, environment: Mapping[str, str]) -> Path:
+    """Return the folder a user named as ``find_root`` does, also where it is gone and its state folder is there.
+
+    A service goes on when its root is removed, moved or locked away: it can be asked and ended all the same.
+    """
+    try:
+        return find_root(path)
+    except UsageFault:
+        root = name_root(path, environment)
+        if os.path.lexists(find_state(root, environment).own):
+            return root
+        raise
+
+
+def name_root(path: str, environment: Mapping[str, str]) -> Path:
+    """Return the folder a user named, absolute, and free of symbolic links as far as it is there.
+
+    Raises ``UsageFault`` for what cannot be a path.
+    """
+    try:
+        base = os.getcwd()
+    except FileNotFoundError:
+        # Our own folder was removed. The shell remembers where it was.
+        base = environment.get("PWD", "/")
+    try:
+        return Path(os.path.realpath(os.path.join(base, path)))
+    except (OSError, ValueError) as error:
+        raise UsageFault(f"{escape(path)}: {escape(str(error))}") from error
 
 
 def find_state(root: Path, environment: Mapping[str, str]) -> StateFolders:
@@ -68,11 +102,13 @@ def find_sockets(folders: StateFolders, environment: Mapping[str, str]) -> tuple
     """Return where the control socket of a root may be, likeliest first.
 
     The service may have been started with another environment than ours: systemd's system instance, cron, sudo and
-    Docker know no runtime folder.
+    Docker know no runtime folder. Its lock says where it was put.
     """
+    held = look_at_lease(folders.own / LOCK)
+    told = [held.place] if held is not None and held.place is not None else []
     runtime = Path(_RUNTIME_FOLDERS, str(os.geteuid()))
     others = [_socket(folders, runtime)] if _is_runtime(runtime) else []
-    places = (find_socket(folders, environment), *others, folders.own / "control.sock")
+    places = (*told, find_socket(folders, environment), *others, folders.own / "control.sock")
     return tuple(dict.fromkeys(places))
 
 

@@ -25,5 +25,5 @@ def command(path: str) -> int:
     # What cannot be started again is not ended.
     resolve_settings(root, {})
     folders = find_state(root, environment())
-    end_service(root, folders)
+    end_service(root, folders, anew=True)
     return start_service(root, folders, environment())

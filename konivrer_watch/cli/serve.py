@@ -109,7 +109,10 @@ async def _watch(
     while True:
         find_root(str(root))
         voice.begin(root, why)
-        request = await anyio.to_thread.run_sync(request_for, root, {}, record, pull, lambda: logs.fault)
+        say_healed = functools.partial(logs.put_nowait, LogFile.HEAL)
+        request = await anyio.to_thread.run_sync(
+            request_for, root, {}, record, pull, lambda: logs.fault, say_healed
+        )
         with _leash(record.launcher, request.folders.own):
             ended = await watch(request, voice.hear, notifier, ending)
         if ended not in ANEW:

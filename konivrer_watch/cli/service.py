@@ -7,7 +7,7 @@ from typing import Literal
 import click
 
 from konivrer_watch.cli.options import environment, write_output
-from konivrer_watch.cli.places import STATE_VARIABLE, find_root, find_state
+from konivrer_watch.cli.places import STATE_VARIABLE, find_root, find_state, name_root
 from konivrer_watch.core.errors import UsageFault
 
 _EPILOG = """\b
@@ -18,8 +18,9 @@ Examples:
   konivrer-watch service uninstall src
 
 \b
-A unit holds check_interval, cpu_quota, memory_max, pull and all KONIVRER_WATCH_
-variables as they are when it is installed. Install again after changing them.
+A unit holds check_interval, cpu_quota, memory_max, pull, the place of the git
+repository and all KONIVRER_WATCH_ variables as they are when it is installed.
+Install again after changing them.
 
 \b
 Exit codes:
@@ -36,32 +37,36 @@ Action = Literal["install", "uninstall", "show"]
 )
 @click.argument("action", type=click.Choice(["install", "uninstall", "show"]))
 @click.argument("path", default=".")
-@click.option("--systemd", "kind", flag_value="systemd", help="By systemd (the default).")
-@click.option("--docker", "kind", flag_value="docker", help="By Docker, in a container.")
-@click.option("--launchd", "kind", flag_value="launchd", help="By macOS's launchd; only shown.")
+@click.option("--systemd", is_flag=True, help="By systemd (the default).")
+@click.option("--docker", is_flag=True, help="By Docker, in a container.")
+@click.option("--launchd", is_flag=True, help="By macOS's launchd; only shown.")
 @click.option("--user/--system", "own", default=True, help="By your own manager (default), or the machine's.")
 @click.option("--run-as", metavar="USER", help="Whom a system unit runs as; default: who called sudo.")
-def command(action: Action, path: str, kind: str | None, own: bool, run_as: str | None) -> int:
+def command(
+    action: Action, path: str, systemd: bool, docker: bool, launchd: bool, own: bool, run_as: str | None
+) -> int:
     """Let the system run the service of PATH: from boot on, and again whenever it ends."""
-    if kind in ("docker", "launchd") and (run_as is not None or not own):
-        raise click.UsageError(f"--system and --run-as do not go with --{kind}")
+    kinds = [name for name, told in (("systemd", systemd), ("docker", docker), ("launchd", launchd)) if told]
+    if len(kinds) > 1:
+        raise click.UsageError(f"--{kinds[0]} and --{kinds[1]} do not go together; name one of them")
+    if (docker or launchd) and (run_as is not None or not own):
+        raise click.UsageError(f"--system and --run-as do not go with --{kinds[0]}")
     if own and run_as is not None:
         raise click.UsageError("--run-as goes with --system; your own manager runs all as you")
-    root = find_root(path)
-    if kind == "docker":
-        return _by_docker(action, root)
-    if kind == "launchd":
-        return _by_launchd(action, root)
-    from konivrer_watch.cli import service_systemd
+    # The service of a root that was removed or moved can be ended all the same.
+    named = name_root(path, environment())
+    if docker:
+        return _by_docker(action, named if action == "uninstall" else find_root(path))
+    if launchd:
+        return _by_launchd(action, find_root(path))
+    from konivrer_watch.cli import service_place, service_removal, service_systemd
 
-    place = service_systemd.find_placement(root, own=own, run_as=run_as)
-    match action:
-        case "install":
-            return service_systemd.install(place)
-        case "uninstall":
-            return service_systemd.uninstall(place)
-        case "show":
-            return service_systemd.show(place)
+    if action == "uninstall":
+        return service_removal.uninstall(named, own=own, run_as=run_as)
+    if action == "show" and not named.exists() and service_systemd.show_installed(named, own=own):
+        return 0
+    place = service_place.find_placement(find_root(path), own=own, run_as=run_as)
+    return service_systemd.install(place) if action == "install" else service_systemd.show(place)
 
 
 def _by_docker(action: Action, root: Path) -> int:

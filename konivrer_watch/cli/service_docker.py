@@ -16,6 +16,7 @@ from konivrer_watch.cli.configuration import NOT_SETTINGS, PREFIX
 from konivrer_watch.cli.occupant import find_occupant
 from konivrer_watch.cli.options import environment, resolve_settings, write_output
 from konivrer_watch.cli.places import find_sockets, find_state
+from konivrer_watch.cli.remedies import ending_command
 from konivrer_watch.core.errors import LeaseHeldError, UsageFault
 from konivrer_watch.core.model import Launcher
 from konivrer_watch.core.settings import Settings
@@ -173,7 +174,8 @@ def _is_running(root: Path) -> bool:
     occupant = find_occupant(find_state(root, environment()))
     if occupant is not None and occupant.launcher is not Launcher.DOCKER:
         raise LeaseHeldError(
-            f"{escape(str(root))} is watched already, by {occupant.holder}; stop that one first"
+            f"{escape(str(root))} is watched already, by {occupant.holder}; stop that one first: "
+            + ending_command(root, find_state(root, environment()), environment())
         )
     return occupant is not None
 

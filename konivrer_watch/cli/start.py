@@ -10,6 +10,8 @@ import click
 from konivrer_watch.cli.occupant import Occupant, ask_status, find_occupant
 from konivrer_watch.cli.options import environment, resolve_settings, write_output
 from konivrer_watch.cli.places import STATE_VARIABLE, find_root, find_state
+from konivrer_watch.cli.remedies import find_commands
+from konivrer_watch.cli.state_fault import state_fault
 from konivrer_watch.core.errors import LeaseHeldError, StopError
 from konivrer_watch.core.model import Launcher, LogFile
 from konivrer_watch.core.restart import SUPERVISOR_LOCK, Phase, ServiceRecord
@@ -59,6 +61,8 @@ def start_service(root: Path, folders: StateFolders, environ: Mapping[str, str])
     can be started.
     """
     resolve_settings(root, {})
+    if (fault := state_fault(folders)) is not None:
+        raise StopError(f"the service cannot be started: {fault.reason}; {fault.remedy}")
     occupant = _wait_settled(folders)
     if occupant is None:
         return _wait_served(root, folders, environ, _spawn(root, folders, environ))
@@ -68,7 +72,10 @@ def start_service(root: Path, folders: StateFolders, environ: Mapping[str, str])
         _say(root, f"runs already, started by {occupant.launcher} ({occupant.holder})")
         return 0
     who = "a terminal" if occupant.launcher is Launcher.TERMINAL else "somebody"
-    raise LeaseHeldError(f"{root}: {who} watches this one already ({occupant.holder}); end that one first")
+    end = find_commands(root, folders.own, environ).stop(occupant.launcher, occupant.pid)
+    raise LeaseHeldError(
+        f"{root}: {who} watches this one already ({occupant.holder}); end that one first: {end}"
+    )
 
 
 def _wait_settled(folders: StateFolders) -> Occupant | None:
@@ -119,15 +126,19 @@ def _wait_served(
         elif started is not None and (code := started.exit_code()) is not None:
             raise StopError(f"{root}: the supervisor ended at once, with {code}{_log(folders)}")
         time.sleep(_POLL_SECONDS)
-    return _tell_failure(root, folders, record)
+    return _tell_failure(root, folders, environ, record)
 
 
-def _tell_failure(root: Path, folders: StateFolders, record: ServiceRecord | None) -> int:
+def _tell_failure(
+    root: Path, folders: StateFolders, environ: Mapping[str, str], record: ServiceRecord | None
+) -> int:
     reason, due = (record.reason, record.retry_at) if record is not None else (None, None)
+    # The same answer as the log's and that of status.
+    again = find_commands(root, folders.own, environ).restart(Launcher.DIRECT, None, hangs=False)
     text = (
         f"{root}: failed: {reason or f'no answer within {_SERVE_SECONDS:g} s'}; "
         f"{f'it is tried again at {due}; ' if due else ''}"
-        f"end that with: konivrer-watch stop {shell_word(bytes(root))}{_log(folders)}"
+        f"correct the cause, then: {again}{_log(folders)}"
     )
     click.echo(f"konivrer-watch: {escape(text)}", err=True)
     return 1

@@ -1,6 +1,5 @@
 """``konivrer-watch stop``: end the background service that ``start`` began."""
 
-import shlex
 import signal
 import time
 from contextlib import suppress
@@ -8,16 +7,15 @@ from pathlib import Path
 
 import click
 
-from konivrer_watch.cli.occupant import Occupant, find_occupant
+from konivrer_watch.cli.occupant import Occupant, demand_sight, find_occupant
 from konivrer_watch.cli.options import environment, write_output
-from konivrer_watch.cli.places import find_root, find_state
+from konivrer_watch.cli.places import find_known_root, find_state
+from konivrer_watch.cli.remedies import find_commands
 from konivrer_watch.core.errors import LeaseHeldError, StopError
 from konivrer_watch.core.model import Launcher
 from konivrer_watch.daemon.folders import StateFolders
-from konivrer_watch.report.commands import shell_word
 from konivrer_watch.report.text import escape, path_text
-from konivrer_watch.report.unit import unit_name
-from konivrer_watch.system.handle import Handle, unit_of
+from konivrer_watch.system.handle import Handle
 from konivrer_watch.system.strays import descendants
 
 # The supervisor ends a daemon that does not end by itself after 10 s, and gives the rest as long as it takes to kill.
@@ -44,16 +42,16 @@ Exit codes:
 @click.argument("path", default=".")
 def command(path: str) -> int:
     """End the background service of PATH, and return when no process of it is left."""
-    root = find_root(path)
+    root = find_known_root(path, environment())
     ended = end_service(root, find_state(root, environment()))
     write_output(f"{escape(path_text(bytes(root)))}: {'stopped' if ended else 'nothing ran'}\n".encode())
     return 0
 
 
-def end_service(root: Path, folders: StateFolders) -> bool:
-    """End the service that ``start`` began; return whether there was one.
+def end_service(root: Path, folders: StateFolders, *, anew: bool = False) -> bool:
+    """End the service that ``start`` began; return whether there was one. ``anew``: it is to be started again.
 
-    Raises ``LeaseHeldError`` where somebody else runs it, ``StopError`` where it cannot be ended.
+    Raises ``LeaseHeldError`` where somebody else runs it, ``StopError`` where it cannot be ended, or not be seen.
     """
     ended: set[int] = set()
     deadline = time.monotonic() + _SETTLE_SECONDS
@@ -61,7 +59,7 @@ def end_service(root: Path, folders: StateFolders) -> bool:
         if occupant.launcher not in (Launcher.DIRECT, None):
             if ended:
                 break
-            raise LeaseHeldError(_others(root, folders.own, occupant))
+            raise LeaseHeldError(_others(root, folders, occupant, anew=anew))
         is_late = time.monotonic() > deadline
         # A daemon without a supervisor is about to end by itself. A second supervisor is somebody's doing.
         is_due = not ended if occupant.is_supervised else is_late and occupant.launcher is Launcher.DIRECT
@@ -77,6 +75,8 @@ def end_service(root: Path, folders: StateFolders) -> bool:
             raise StopError(f"{root}: {occupant.holder} has it, and cannot be found; end that one by hand")
         else:
             time.sleep(_POLL_SECONDS)
+    if not ended:
+        demand_sight(folders)
     return bool(ended)
 
 
@@ -111,17 +111,17 @@ def _hold(pid: int) -> Handle | None:
         return None
 
 
-def _others(root: Path, own: Path, occupant: Occupant) -> str:
-    """Say who else runs it, and how that is ended."""
-    pid = occupant.pid
-    match occupant.launcher:
-        case Launcher.SYSTEMD:
-            # Where that is not to be seen: as it is installed unless told otherwise.
-            name, is_users = (unit_of(pid) if pid is not None else None) or (unit_name(own.name), True)
-            manager = "systemctl --user" if is_users else "sudo systemctl"
-            how = f"end it, until the next boot, with: {manager} stop {shlex.quote(name)}"
-        case Launcher.DOCKER:
-            how = f"end it with: konivrer-watch service uninstall --docker {shell_word(bytes(root))}"
-        case _:
-            how = "end it with Ctrl-C in its terminal" + (f", or with: kill {pid}" if pid else "")
-    return f"{root}: {occupant.launcher} runs this one ({occupant.holder}); {how}"
+def _others(root: Path, folders: StateFolders, occupant: Occupant, *, anew: bool) -> str:
+    """Say who else runs it, and how that is ended, or restarted."""
+    launcher, pid = occupant.launcher, occupant.pid
+    commands = find_commands(root, folders.own, environment(), pid)
+    if launcher is Launcher.TERMINAL:
+        how = "end it with Ctrl-C in its terminal" + (
+            f", or with: {commands.stop(launcher, pid)}" if pid else ""
+        )
+    elif anew:
+        how = f"restart it with: {commands.restart(launcher, pid, hangs=False)}"
+    else:
+        until = ", until the next boot," if launcher is Launcher.SYSTEMD else ""
+        how = f"end it{until} with: {commands.stop(launcher, pid)}"
+    return f"{root}: {launcher} runs this one ({occupant.holder}); {how}"

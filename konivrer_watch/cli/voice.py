@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from konivrer_watch import __version__
+from konivrer_watch.cli.notices import Notice, notices
 from konivrer_watch.cli.occasion import Occasion
 from konivrer_watch.cli.progress import ProgressBar
 from konivrer_watch.cli.sink import Sink
@@ -16,20 +17,16 @@ from konivrer_watch.core.events import (
     Event,
     Fault,
     FilesJudged,
-    PullFinished,
     QueueDrained,
-    StoresChecked,
     SweepFinished,
 )
 from konivrer_watch.core.model import Skip
-from konivrer_watch.core.pull import PullOutcome, PullResult
 from konivrer_watch.core.status import State, Status
 from konivrer_watch.daemon.describe import told_once
 from konivrer_watch.daemon.recorder import Judgement
 from konivrer_watch.report.batch import occasion_text, verdicts_text
 from konivrer_watch.report.events import (
     ChangeLine,
-    PullLine,
     StateLine,
     VerdictLine,
     clock_text,
@@ -115,11 +112,8 @@ class Voice:
             self._hear_first(event)
         self._tell_state(status, at)
         self._tell_faults(status, at)
-        if isinstance(event, StoresChecked):
-            for fault in event.faults:
-                self._tell(StateLine(at, status.state, fault), _WARNING)
-        if isinstance(event, PullFinished):
-            self._tell_pull(event.result)
+        for line, severity in notices(event, status.state, at, for_program=self._as_json):
+            self._tell(line, severity)
         if isinstance(event, QueueDrained) and not self._first_check_done:
             self._end_first_check(status)
 
@@ -209,17 +203,11 @@ class Voice:
             self._tell(StateLine(at, state, status.stalled or waiting), _SEVERITY.get(state, _INFO))
         self._state = state
 
-    def _tell(self, line: StateLine | PullLine, severity: Severity = _INFO) -> None:
+    def _tell(self, line: Notice, severity: Severity = _INFO) -> None:
         if self._as_json:
             self._put(event_json(line))
         else:
             self._say(event_text(line, color=self._color, zone=self._zone), severity)
-
-    def _tell_pull(self, result: PullResult) -> None:
-        """Say what came of the pull; one that nobody wants is worth no line to a person."""
-        if self._as_json or result.result is not PullOutcome.OFF:
-            severity = _WARNING if result.result is PullOutcome.FAILED else _INFO
-            self._tell(PullLine(result.at, result.result, result.reason), severity)
 
     def _tell_faults(self, status: Status, at: str) -> None:
         """Say what became wrong with a configuration, or right again; the summary has what was wrong at first."""

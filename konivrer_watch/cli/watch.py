@@ -20,15 +20,17 @@ from konivrer_watch.cli.options import (
     resolve_settings,
 )
 from konivrer_watch.cli.places import find_root, find_socket, find_state
+from konivrer_watch.cli.remedies import ending_command
 from konivrer_watch.cli.voice import Voice
 from konivrer_watch.cli.writer import Writer
-from konivrer_watch.core.errors import StopError
+from konivrer_watch.core.errors import LeaseHeldError, StopError
 from konivrer_watch.core.model import Launcher
 from konivrer_watch.core.restart import ServiceRecord, begin
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.daemon.app import Watch, watch
 from konivrer_watch.daemon.ending import ANEW, Ended, heed_signals
 from konivrer_watch.daemon.pulling import StartupPull
+from konivrer_watch.system.logs import Severity
 from konivrer_watch.system.notify import open_notifier
 from konivrer_watch.system.record import boot_id, now_text
 
@@ -91,7 +93,11 @@ def command(
     gc.enable()
     with voice:
         voice.begin(root)
-        ended = anyio.run(_watch, root, options, record, once, voice)
+        try:
+            ended = anyio.run(_watch, root, options, record, once, voice)
+        except LeaseHeldError as error:
+            end = ending_command(root, find_state(root, environment()), environment())
+            raise LeaseHeldError(f"{error}: {end}") from None
     if voice.fault is not None and not isinstance(voice.fault, BrokenPipeError):
         raise StopError(f"standard output cannot be written: {voice.fault.strerror}; the watch has ended")
     return 130 if ended is Ended.INTERRUPTED else 0
@@ -121,6 +127,7 @@ def request_for(
     record: ServiceRecord,
     pull: StartupPull,
     log_fault: Callable[[], str | None] = lambda: None,
+    say_healed: Callable[[Severity, str], None] = lambda severity, text: None,
 ) -> Watch:
     """Return what to watch, by the settings as they are now with ``options`` on top. Raises ``UsageFault``."""
     folders = find_state(root, environment())
@@ -134,4 +141,5 @@ def request_for(
         record=record,
         pull=pull,
         log_fault=log_fault,
+        say_healed=say_healed,
     )

@@ -131,6 +131,14 @@ class Stalled(msgspec.Struct, frozen=True):
     fault: str | None
 
 
+class HealFinished(msgspec.Struct, frozen=True):
+    """A heal that began ``at`` found so much wrong, and mended so much of it."""
+
+    at: str
+    found: int
+    mended: int
+
+
 class PullFinished(msgspec.Struct, frozen=True):
     """The pull at start ended, or is not done."""
 
@@ -159,6 +167,7 @@ Event = (
     | EventsMissed
     | LogsChecked
     | Stalled
+    | HealFinished
     | PullFinished
     | QueueDrained
 )

@@ -74,6 +74,19 @@ def begin(
     return msgspec.structs.replace(previous, at=at)
 
 
+def unended(previous: ServiceRecord | None, boot: str, pid: int) -> str | None:
+    """Return what the supervisor ``pid`` has to tell of the one before: that it ended without leaving a word.
+
+    ``None`` where it was stopped, or there was none, or it was this one.
+    """
+    if previous is None or previous.phase is Phase.STOPPED or previous.supervisor_pid in (None, pid):
+        return None
+    before = f"the supervisor before, process {previous.supervisor_pid},"
+    if previous.boot != boot:
+        return f"{before} was not stopped when this machine went down"
+    return f"{before} ended without a word (killed, or out of memory)"
+
+
 def crashed(record: ServiceRecord, reason: str, at: str) -> ServiceRecord:
     """A life ended that should not have; the next one is due after ``pause``."""
     failures = record.failures + 1
@@ -118,7 +131,7 @@ def steadied(record: ServiceRecord) -> ServiceRecord:
 
 
 def stopped(record: ServiceRecord, at: str) -> ServiceRecord:
-    """The service was ended on purpose."""
+    """The service was told to end."""
     return msgspec.structs.replace(record, phase=Phase.STOPPED, retry_at=None, at=at)
 
 

@@ -16,6 +16,7 @@ from konivrer_watch.core.events import (
     Fault,
     FilesJudged,
     FilesRemoved,
+    HealFinished,
     LogsChecked,
     ProbeMissed,
     ProbeSeen,
@@ -87,6 +88,7 @@ class Status(msgspec.Struct, frozen=True):
     missed: int = 0
     log_fault: str | None = None
     stalled: str | None = None
+    healed: HealFinished | None = None
     pull: PullResult | None = None
 
     @property
@@ -196,6 +198,8 @@ def fold(status: Status, event: Event) -> Status:
             return _replace(status, log_fault=fault)
         case Stalled(fault):
             return _replace(status, stalled=fault)
+        case HealFinished():
+            return _replace(status, healed=event)
         case PullFinished(result):
             return _replace(status, pull=result)
         case QueueDrained():

@@ -21,6 +21,8 @@ from konivrer_watch.core.status import Status
 from konivrer_watch.daemon.contexts import Packs, Place
 from konivrer_watch.daemon.ending import ANEW, Ended, Ending
 from konivrer_watch.daemon.folders import StateFolders
+from konivrer_watch.daemon.heal_steps import Patient
+from konivrer_watch.daemon.healing import Healing
 from konivrer_watch.daemon.heartbeat import Heartbeat
 from konivrer_watch.daemon.inbox import Inbox
 from konivrer_watch.daemon.intake import Intake
@@ -38,6 +40,7 @@ from konivrer_watch.report.status import WatchReport
 from konivrer_watch.system.cookie import Cookie
 from konivrer_watch.system.lease import hold_lease
 from konivrer_watch.system.load import LoadMeter
+from konivrer_watch.system.logs import Severity
 from konivrer_watch.system.mounts import needs_sweeps
 from konivrer_watch.system.notify import Notifier
 from konivrer_watch.system.portable import PollingSource, PortableSource
@@ -49,7 +52,7 @@ class Watch(msgspec.Struct, frozen=True):
     """What to watch, and how. ``reread`` returns the settings as they are now, or raises ``UsageFault``.
 
     ``socket`` returns where the control socket belongs now, ``log_fault`` why nothing can be logged. ``record`` tells
-    who started this, and how often it was restarted.
+    who started this, and how often it was restarted. ``say_healed`` logs what heals find.
     """
 
     place: Place
@@ -61,6 +64,7 @@ class Watch(msgspec.Struct, frozen=True):
     record: ServiceRecord
     pull: StartupPull
     log_fault: Callable[[], str | None]
+    say_healed: Callable[[Severity, str], None]
 
 
 async def watch(request: Watch, listener: Listener, notifier: Notifier, ending: Ending) -> Ended:
@@ -144,6 +148,21 @@ class _App:
             lambda: self._intake.drained and not self._intake.is_sweep_due,
             announces=self._source.announces,
         )
+        patient = Patient(
+            root,
+            request.record.launcher,
+            request.folders,
+            settings,
+            bench,
+            self._recorder,
+            self._inbox,
+            self._intake,
+            self._source,
+            self._probe,
+            request.socket,
+            request.log_fault,
+        )
+        self._healing = Healing(patient, self._throttle, request.say_healed, _utc_now)
         self._service = Service(
             root,
             request.record,
@@ -155,6 +174,7 @@ class _App:
             self._throttle,
             meter,
             self._heartbeat,
+            self._healing,
         )
 
     async def run(self) -> Ended:
@@ -171,6 +191,7 @@ class _App:
                 group.start_soon(self._throttle.run)
                 group.start_soon(self._runner.run)
                 group.start_soon(self._upkeep.run)
+                group.start_soon(self._healing.run)
                 group.start_soon(self._request.pull.run, self._recorder, self._looked)
         if self._ended in ANEW:
             self._notifier.reloading()

@@ -78,11 +78,17 @@ class Probe:
         self._interval = interval
         self._utc_now = utc_now
         self._doubted = anyio.Event()
+        self._asked = anyio.Event()
         self._troubles: list[float] = []
 
     def doubt_nowait(self) -> None:
         """The source missed something: it is built anew, and put to the test at once."""
         self._doubted.set()
+        self._asked.set()
+
+    def ask_nowait(self) -> None:
+        """Put the source to the test now, and not only when its time has come."""
+        self._asked.set()
 
     async def run(self) -> None:
         """Put the source to the test, at each interval and whenever it stands anew."""
@@ -138,7 +144,8 @@ class Probe:
         """Wait for the next test, which comes soon where this one was not enough."""
         enough = self._source.standing and self._recorder.status.deaf is None
         with anyio.move_on_after(self._interval if enough else self._patience()):
-            await self._doubted.wait()
+            await self._asked.wait()
+        self._asked = anyio.Event()
 
     async def _build_anew(self) -> None:
         now = anyio.current_time()

@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import UTC, datetime
 
 import anyio
 import anyio.to_thread
@@ -15,13 +16,16 @@ from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import State
 from konivrer_watch.core.status import Status as WatchStatus
 from konivrer_watch.daemon.describe import told_once
+from konivrer_watch.daemon.healing import Healing
 from konivrer_watch.daemon.heartbeat import Heartbeat
 from konivrer_watch.daemon.intake import Intake
 from konivrer_watch.daemon.queue import Queue
 from konivrer_watch.daemon.recorder import Recorder
 from konivrer_watch.daemon.throttle import Throttle
+from konivrer_watch.report.heal import heal_json
 from konivrer_watch.report.json import encode, findings_json, problem_json
 from konivrer_watch.report.status import (
+    HealReport,
     LoadReport,
     MemoryReport,
     PullReport,
@@ -30,7 +34,7 @@ from konivrer_watch.report.status import (
     WatchReport,
 )
 from konivrer_watch.report.text import path_text
-from konivrer_watch.system.control import Ping, Request, Status, Stop
+from konivrer_watch.system.control import Heal, Ping, Request, Status, Stop
 from konivrer_watch.system.load import LoadMeter
 
 # This process's, however often the watch began anew.
@@ -46,7 +50,7 @@ def _reason(status: WatchStatus, unproven: str | None) -> str | None:
     if status.paused is not None:
         return status.paused.reason
     minor = (*status.store_faults, status.log_fault, status.probe_fault)
-    return status.degraded or unproven or next((fault for fault in minor if fault), None)
+    return status.degraded or unproven or "; ".join([fault for fault in minor if fault]) or None
 
 
 def _rounded(percent: float | None) -> float | None:
@@ -84,6 +88,7 @@ class Service:
         throttle: Throttle,
         meter: LoadMeter,
         heartbeat: Heartbeat,
+        healing: Healing,
     ) -> None:
         self._root = root
         self._record = record
@@ -95,6 +100,7 @@ class Service:
         self._throttle = throttle
         self._meter = meter
         self._heartbeat = heartbeat
+        self._healing = healing
 
     async def answer(self, request: Request) -> bytes:
         """Answer one request."""
@@ -103,6 +109,8 @@ class Service:
                 return b"pong"
             case Stop():
                 return self._how_to_stop().encode()
+            case Heal():
+                return heal_json(self._root, await self._healing.heal_now())
             case Status(sync, findings, timeout):
                 synced = await self._synchronize(timeout) if sync else None
                 memory = await anyio.to_thread.run_sync(self._meter.rss_of_tree)
@@ -142,6 +150,7 @@ class Service:
             queue=QueueReport(self._queue.waiting, self._queue.running),
             findings=status.count(),
             load=self._load(),
+            heal=self._heal(),
             pull=_pull(status.pull),
             watch=msgspec.structs.replace(
                 self._watched,
@@ -158,6 +167,16 @@ class Service:
             synced=UNSET if synced is None else synced,
             findings_list=findings_json(status.findings) if findings else UNSET,
         )
+
+    def _heal(self) -> HealReport:
+        last, seconds = self._healing.last, self._healing.due
+        following = None
+        if seconds is not None:
+            due = datetime.fromtimestamp(time.time() + seconds, UTC)
+            following = due.strftime("%Y-%m-%dT%H:%M:%SZ")
+        if last is None:
+            return HealReport(next=following)
+        return HealReport(last.at, following, last.found, last.mended)
 
     def _load(self) -> LoadReport:
         load, since = self._throttle.load, self._throttle.paused_since

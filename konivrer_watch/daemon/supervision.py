@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from konivrer_watch.core.restart import SUPERVISOR_LOCK, ServiceRecord
+from konivrer_watch.core.restart import SUPERVISOR_LOCK, ServiceRecord, unended
 from konivrer_watch.daemon.supervisor import Over, Say, Supervisor
-from konivrer_watch.system.files import stat_file
+from konivrer_watch.report.commands import shell_word
 from konivrer_watch.system.lease import hold_lease
 from konivrer_watch.system.logs import Severity
 from konivrer_watch.system.process import Child, spawn_daemon
-from konivrer_watch.system.record import boot_id, now_text, write_record
+from konivrer_watch.system.record import boot_id, now_text, read_record, write_record
 from konivrer_watch.system.strays import adopt_strays, reap_strays
 
 
@@ -46,6 +46,8 @@ class _Surroundings:
         self._held = self._inode()
         self.boot = boot_id()
         self.pid = os.getpid()
+        self.before = unended(read_record(folder), self.boot, self.pid)
+        self.anew = f"konivrer-watch restart {shell_word(bytes(root))}"
         self.interval = interval
         self.say = say
         self.now = now_text
@@ -63,10 +65,19 @@ class _Surroundings:
             self.say(Severity.WARNING, f"the service's record cannot be written: {fault}")
         self._fault = fault
 
-    def upkeep(self, child: int | None) -> bool:
+    def reap(self, child: int | None) -> None:
         reap_strays(child)
-        return self._inode() == self._held
+
+    def is_ours(self) -> bool:
+        try:
+            inode = self._inode()
+        except OSError:
+            # Locked away, or on a disk that does not answer: that may pass, and ours it is still.
+            return True
+        return inode is not None and inode == self._held
 
     def _inode(self) -> int | None:
-        signature = stat_file(b"/", bytes(self._folder / SUPERVISOR_LOCK))
-        return None if signature is None else signature.inode
+        try:
+            return os.stat(self._folder / SUPERVISOR_LOCK).st_ino
+        except (FileNotFoundError, NotADirectoryError):
+            return None

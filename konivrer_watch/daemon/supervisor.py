@@ -4,16 +4,14 @@ The daemon is ended where it is silent for too long; how long to wait for the ne
 """
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Protocol
 
 import anyio
 from anyio.abc import TaskStatus
 
 from konivrer_watch.core.model import Launcher
 from konivrer_watch.core.restart import (
-    ServiceRecord,
     begin,
     crashed,
     ending,
@@ -23,6 +21,7 @@ from konivrer_watch.core.restart import (
     steadied,
     stopped,
 )
+from konivrer_watch.daemon.supervised import Child, Surroundings
 from konivrer_watch.system.logs import Severity
 
 START_SECONDS = 10.0
@@ -33,62 +32,10 @@ _GRACE_SECONDS = 10.0
 # We were stopped, or had no processor, ourselves: the silence may be ours.
 _OVERSLEPT_SECONDS = 1.0
 _LONGEST_LINE = 4096
+# Less than the daemon takes: who finds its new lock finds ours.
+_LOOK_SECONDS = 5.0
 
 Say = Callable[[Severity, str], None]
-
-
-class Child(Protocol):
-    """A life of the daemon; see ``system/process``."""
-
-    @property
-    def pid(self) -> int:
-        """The process's number."""
-
-    async def hear(self) -> bytes:
-        """Return what it says next; nothing once it says no more."""
-
-    async def collect(self) -> None:
-        """Keep its last words."""
-
-    async def wait(self) -> int:
-        """Return its exit code, negative for a signal."""
-
-    def kill_nowait(self) -> None:
-        """End it by force."""
-
-    async def end(self, grace: float) -> Sequence[int]:
-        """End it, and what it leaves; return what would not end."""
-
-    def last_words(self) -> str:
-        """Return the end of what it wrote on standard error."""
-
-    def close(self) -> None:
-        """Give back what is open."""
-
-
-class Surroundings(Protocol):
-    """What a supervisor acts on: processes, the record on disk, its lock, the log, and the wall clock."""
-
-    boot: str
-    pid: int
-
-    def interval(self) -> float:
-        """Return ``check_interval`` in seconds, as it is set now."""
-
-    def spawn(self, interval: float) -> Child:
-        """Start a life of the daemon. Raises ``OSError``."""
-
-    def record(self, record: ServiceRecord) -> None:
-        """Put the record on disk, where that is possible."""
-
-    def upkeep(self, child: int | None) -> bool:
-        """Reap strays, all but ``child``; return whether the lock is still the one we took."""
-
-    def say(self, severity: Severity, text: str) -> None:
-        """Write to the service log."""
-
-    def now(self) -> str:
-        """Return the present instant."""
 
 
 class Over(StrEnum):
@@ -106,6 +53,7 @@ class Supervisor:
         self._record = begin(None, Launcher.DIRECT, surroundings.boot, surroundings.now(), surroundings.pid)
         self._scope = anyio.CancelScope()
         self._over = Over.STOPPED
+        self._why = ""
         self._child: Child | None = None
         self._interval = surroundings.interval()
         self._heard = 0.0
@@ -118,15 +66,18 @@ class Supervisor:
             async with anyio.create_task_group() as group:
                 await group.start(self._end_on_signal)
                 group.start_soon(self._see_to_lock)
+                group.start_soon(self._see_to_strays)
                 await self._keep()
         if self._over is Over.STOPPED:
             self._around.record(stopped(self._record, self._around.now()))
-            self._around.say(Severity.INFO, "stopped, as it was told to")
+            self._around.say(Severity.INFO, f"stopped by {self._why}")
         return self._over
 
     async def _keep(self) -> None:
         """One life after the other."""
         around = self._around
+        if around.before is not None:
+            around.say(Severity.WARNING, around.before)
         around.say(Severity.INFO, f"supervisor started, process {around.pid}")
         while True:
             around.record(self._record)
@@ -144,7 +95,7 @@ class Supervisor:
             self._around.say(
                 Severity.ERROR,
                 f"FAILED: the daemon crashed {failures} times in a row, the last time: {reason}. From now on "
-                f"{again} each time; correct the cause and run 'konivrer-watch restart'",
+                f"{again} each time; correct the cause, then: {self._around.anew}",
             )
 
     async def _live(self) -> str:
@@ -176,8 +127,8 @@ class Supervisor:
                 numbers = ", ".join([str(pid) for pid in left])
                 around.say(Severity.ERROR, f"left behind, for they cannot be killed: processes {numbers}")
         words = child.last_words()
-        if self._hung or "\n" in words:
-            around.say(Severity.WARNING, f"the daemon's last words: {words or 'none'}")
+        if words and (self._hung or "\n" in words):
+            around.say(Severity.WARNING, f"the daemon's last words: {words}")
         return self._hung or ending(code, words)
 
     async def _listen(self, child: Child, ready: anyio.Event) -> None:
@@ -190,7 +141,7 @@ class Supervisor:
                 if line == b"READY=1":
                     self._is_ready = True
                     ready.set()
-                elif line == b"STOPPING=1":
+                elif line in (b"STOPPING=1", b"RELOADING=1"):
                     # It ends, or begins anew with other settings, which takes as long as a start.
                     self._is_ready = False
 
@@ -221,10 +172,15 @@ class Supervisor:
 
     async def _see_to_lock(self) -> None:
         while True:
-            await anyio.sleep(self._interval)
-            if not self._around.upkeep(self._child.pid if self._child else None):
+            await anyio.sleep(_LOOK_SECONDS)
+            if not self._around.is_ours():
                 self._around.say(Severity.WARNING, "the state folder was removed: everything begins anew")
                 self._end(Over.STATE_LOST)
+
+    async def _see_to_strays(self) -> None:
+        while True:
+            await anyio.sleep(self._interval)
+            self._around.reap(self._child.pid if self._child else None)
 
     async def _end_on_signal(self, task_status: TaskStatus[None]) -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
@@ -232,6 +188,7 @@ class Supervisor:
             async for number in signals:
                 # A hangup is a terminal's, and we have none.
                 if number is not signal.SIGHUP:
+                    self._why = number.name
                     self._end(Over.STOPPED)
 
     def _end(self, over: Over) -> None:

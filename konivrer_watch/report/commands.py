@@ -5,6 +5,7 @@ import shlex
 import msgspec
 
 from konivrer_watch.core.model import Launcher, LogFile
+from konivrer_watch.core.status import State
 from konivrer_watch.report.status import StatusReport
 from konivrer_watch.report.text import path_text
 
@@ -16,23 +17,49 @@ _LOG_OPTIONS = {LogFile.SERVICE: "--service", LogFile.AUTOMATION: "--automation"
 class Commands(msgspec.Struct, frozen=True):
     """The commands for one root.
 
-    ``unit`` is its systemd unit, one of the user's or of the whole system, ``container`` the one that watches it.
+    ``unit`` is its systemd unit, one of the user's or of the whole system, which may not be installed (any more);
+    ``container`` is the one that watches it.
     """
 
     root: bytes
     unit: str
     container: str
     is_users: bool = True
+    is_installed: bool = True
 
     def start(self, launcher: Launcher | None) -> str:
         """Return what starts the service as it ran before; in the background where it never ran there."""
         match launcher:
-            case Launcher.SYSTEMD:
+            case Launcher.SYSTEMD if self.is_installed:
                 return self._systemctl("start")
             case Launcher.DOCKER:
                 return self._ours("service install --docker")
-            case Launcher.TERMINAL | Launcher.DIRECT | None:
+            case _:
                 return self._ours("start")
+
+    def stop(self, launcher: Launcher | None, pid: int | None) -> str:
+        """Return what ends the service, however it runs; of systemd's until the next boot."""
+        match launcher:
+            case Launcher.SYSTEMD:
+                return self._systemctl("stop")
+            case Launcher.DOCKER:
+                return self._ours("service uninstall --docker")
+            case Launcher.TERMINAL if pid is not None:
+                return f"kill {pid}"
+            case _:
+                return self._ours("stop")
+
+    def leave(self, launcher: Launcher | None) -> str:
+        """Return what ends the service for good, also after the next boot."""
+        match launcher:
+            case Launcher.SYSTEMD if self.is_users:
+                return self._ours("service uninstall")
+            case Launcher.SYSTEMD:
+                return f"sudo {self._ours('service uninstall --system')}"
+            case Launcher.DOCKER:
+                return self._ours("service uninstall --docker")
+            case _:
+                return self._ours("stop")
 
     def restart(self, launcher: Launcher | None, pid: int | None, *, hangs: bool) -> str:
         """Return what ends the service and begins it anew."""
@@ -57,6 +84,10 @@ class Commands(msgspec.Struct, frozen=True):
             case Launcher.TERMINAL | Launcher.DIRECT | None:
                 return self.logs(LogFile.SERVICE)
 
+    def status(self, root: bytes) -> str:
+        """Return what tells how the service of another root is."""
+        return f"konivrer-watch status {shell_word(root)}"
+
     def logs(self, file: LogFile) -> str:
         """Return what shows one of the logs."""
         return self._ours(f"logs {_LOG_OPTIONS[file]}")
@@ -65,7 +96,11 @@ class Commands(msgspec.Struct, frozen=True):
         return " ".join(["konivrer-watch", *words.split(), shell_word(self.root)])
 
     def _systemctl(self, verb: str) -> str:
-        return f"systemctl {'--user ' if self.is_users else ''}{verb} {shlex.quote(self.unit)}"
+        # The machine's units are root's to start and end, and anybody's to look at.
+        manager = (
+            "systemctl --user" if self.is_users else "systemctl" if verb == "status" else "sudo systemctl"
+        )
+        return f"{manager} {verb} {shlex.quote(self.unit)}"
 
 
 def mended(report: StatusReport, commands: Commands) -> StatusReport:
@@ -78,6 +113,31 @@ def mended(report: StatusReport, commands: Commands) -> StatusReport:
     known = {launcher.value: launcher for launcher in Launcher}
     mend = commands.restart(known.get(report.launcher or ""), report.pid, hangs=False)
     return msgspec.structs.replace(report, mend=mend)
+
+
+def unguarded(report: StatusReport, supervisor_pid: int) -> StatusReport:
+    """Return the answer of a service whose supervisor SIGSTOP has stopped: well, and without anybody to help it."""
+    if not report.healthy:
+        return report
+    reason = (
+        f"its supervisor (process {supervisor_pid}) is stopped (SIGSTOP): "
+        "nobody ends the service when it hangs, or starts it again"
+    )
+    return msgspec.structs.replace(report, healthy=False, reason=reason, mend=f"kill -CONT {supervisor_pid}")
+
+
+def parted(report: StatusReport, commands: Commands) -> StatusReport:
+    """Return the status of a service whose folder cannot be entered any more: what would start it cannot."""
+    known = {launcher.value: launcher for launcher in Launcher}
+    reason = "the folder itself is gone, or not to be entered" + (
+        f"; {report.reason}" if report.reason else ""
+    )
+    launcher = known.get(report.launcher or "")
+    is_over = report.state == State.STOPPED and (
+        launcher is not Launcher.SYSTEMD or not commands.is_installed
+    )
+    mend = None if is_over else commands.leave(launcher)
+    return msgspec.structs.replace(report, healthy=False, reason=reason, mend=mend)
 
 
 def shell_word(path: bytes) -> str:

@@ -7,7 +7,7 @@ from textwrap import wrap
 from msgspec import UNSET
 
 from konivrer_watch.core.model import LogFile
-from konivrer_watch.report.instants import instant, span
+from konivrer_watch.report.instants import age, instant, parse, span
 from konivrer_watch.report.json import FindingJson, ProblemJson
 from konivrer_watch.report.status import (
     HealReport,
@@ -144,8 +144,14 @@ def _logs(report: StatusReport, now: datetime) -> Iterator[_Row]:
     yield "logs", f"in {report.logs[0].path.rpartition('/')[0]}"
     for name in LogFile:
         log = found.get(name)
-        said = "never written" if log is None else f"{_size(log.bytes)}, {instant(log.modified, now)}"
+        said = "never written" if log is None else f"{_size(log.bytes)}, {_age(log.modified, now)}"
         yield "", f"{name}: {said}"
+
+
+def _age(text: str, now: datetime) -> str:
+    """The age alone: with its instant a log's line is wider than a terminal."""
+    at = parse(text)
+    return text if at is None else age(at, now)
 
 
 def _problem(problem: ProblemJson) -> str:

@@ -4,10 +4,11 @@
 who listens  daemon's lock  supervisor's  record            state
 ===========  =============  ============  ================  ============================================
 somebody     any            any           any               failed: hung, another user's or version
+nobody       removed        or removed    any               starting: it begins anew
 nobody       held           any           any               starting; after a while failed: no socket
 nobody       free           held          waiting, failed   starting, or failed: between two lives
 nobody       free           held          running, none     starting; after a while failed
-nobody       free           free          none, stopped     stopped
+nobody       free           free          none, stopped     stopped; or watched by a folder above
 nobody       free           free          of another boot   stopped: not started since
 nobody       free           free          waiting, failed   as above where systemd or Docker waits
 nobody       free           free          any other         stopped: killed
@@ -48,15 +49,23 @@ class Silence(StrEnum):
 
 
 class Lock(msgspec.Struct, frozen=True):
-    """A lock that is held, and what is known of its holder."""
+    """A lock that is held, and what is known of its holder.
+
+    ``is_suspended``: SIGSTOP has stopped the process ``pid``. ``is_removed``: the lock's file is gone.
+    """
 
     pid: int | None
     launcher: Launcher | None
     since: datetime
+    is_suspended: bool = False
+    is_removed: bool = False
 
 
 class Traces(msgspec.Struct, frozen=True):
-    """What is found at ``now``, in the boot named ``boot``: a record, and who holds the two locks."""
+    """What is found at ``now``, in the boot named ``boot``: a record, and who holds the two locks.
+
+    ``above`` is a folder above this one that is watched.
+    """
 
     commands: Commands
     boot: str
@@ -64,6 +73,7 @@ class Traces(msgspec.Struct, frozen=True):
     record: ServiceRecord | None = None
     daemon: Lock | None = None
     supervisor: Lock | None = None
+    above: bytes | None = None
 
 
 def read_lock(holder: str, since: float) -> Lock:
@@ -84,6 +94,8 @@ def deduce(traces: Traces, silence: Silence, words: str) -> StatusReport:
         return _report(traces, State.FAILED, words, mend)
     if silence is Silence.SILENT:
         return _hung(traces)
+    if any(lock is not None and lock.is_removed for lock in (traces.daemon, traces.supervisor)):
+        return _report(traces, State.STARTING, "its state folder was removed: it begins anew within seconds")
     if traces.daemon is not None:
         return _unheard(traces, traces.daemon)
     if traces.supervisor is not None:
@@ -92,10 +104,14 @@ def deduce(traces: Traces, silence: Silence, words: str) -> StatusReport:
 
 
 def _hung(traces: Traces) -> StatusReport:
-    launcher = _launcher(traces)
+    launcher, supervisor = _launcher(traces), traces.supervisor
+    if supervisor is not None and supervisor.is_suspended:
+        pids = " ".join([str(pid) for pid in (_supervisor_pid(traces), _pid(traces)) if pid is not None])
+        reason = f"hung: {_process(traces.daemon)} does not answer, and its supervisor is stopped (SIGSTOP)"
+        return _report(traces, State.FAILED, reason, f"kill -CONT {pids}")
     rescue: Mapping[Launcher | None, str] = {
         Launcher.DIRECT: "its supervisor ends and restarts it once it was silent for check_interval"
-        if traces.supervisor
+        if supervisor
         else "its supervisor is gone as well",
         Launcher.SYSTEMD: "systemd restarts it once it was silent for check_interval",
         Launcher.DOCKER: "the monitor restarts it once it was silent for check_interval",
@@ -119,6 +135,9 @@ def _unheard(traces: Traces, daemon: Lock) -> StatusReport:
 
 def _supervised(traces: Traces, supervisor: Lock) -> StatusReport:
     """Our supervisor is there, and no service."""
+    if supervisor.is_suspended:
+        reason = "its supervisor is stopped (SIGSTOP), and the service does not run"
+        return _report(traces, State.FAILED, reason, f"kill -CONT {_supervisor_pid(traces)}")
     record = traces.record
     since = supervisor.since if record is None else parse(record.at) or supervisor.since
     match None if record is None else record.phase:
@@ -139,17 +158,22 @@ def _between_lives(traces: Traces, record: ServiceRecord) -> StatusReport:
     logs = traces.commands.logs(LogFile.SERVICE)
     if record.phase is Phase.WAITING:
         return _report(traces, State.STARTING, reason, logs)
-    mend = f"{logs}; {traces.commands.restart(record.launcher, None, hangs=False)}"
-    return _report(traces, State.FAILED, f"FAILED: it {reason}", mend)
+    mend = traces.commands.restart(record.launcher, None, hangs=False)
+    return _report(traces, State.FAILED, f"FAILED: it {reason}; correct the cause first", mend)
 
 
 def _abandoned(traces: Traces) -> StatusReport:
     """No process of ours is there."""
     record, commands = traces.record, traces.commands
+    if traces.above is not None and (record is None or record.phase is Phase.STOPPED):
+        reason = f"no service watches this folder by itself; {path_text(traces.above)} above it is watched"
+        return _report(traces, State.STOPPED, reason, commands.status(traces.above))
     if record is None:
         return _report(traces, State.STOPPED, "no service watches this folder", commands.start(None))
     if record.phase is Phase.STOPPED:
-        reason = f"stopped on purpose at {instant(record.at, traces.now)}"
+        # By whom is not known: a shutdown ends it like stop does.
+        since = "" if record.boot == traces.boot else "; not started since this machine booted"
+        reason = f"stopped at {instant(record.at, traces.now)}{since}"
         return _report(traces, State.STOPPED, reason, commands.start(record.launcher))
     if record.boot != traces.boot:
         reason = "not started since this machine booted"
@@ -162,6 +186,9 @@ def _abandoned(traces: Traces) -> StatusReport:
         return _report(traces, State.STOPPED, reason, commands.start(record.launcher))
     if record.phase is not Phase.RUNNING and _is_backing_off(record, traces.now):
         return _between_lives(traces, record)
+    if record.launcher is Launcher.SYSTEMD and not commands.is_installed:
+        reason = "it ended without a word, and its systemd unit is not installed any more"
+        return _report(traces, State.STOPPED, reason, commands.start(None))
     keeper = "Docker" if record.launcher is Launcher.DOCKER else "systemd"
     reason = f"it ended without a word; {keeper} starts it again unless it was told not to"
     return _report(traces, State.STOPPED, reason, commands.look(record.launcher))

@@ -2,6 +2,7 @@
 
 The sandbox leaves what the watch needs: reading everywhere (configuration lies above a root and in the home, the load's
 cause in other processes' ``/proc``), writing in the state folder and in ``.git``, where the watch probe is touched.
+Where a start pulls, git writes the root, and ssh or https reach the remote.
 """
 
 import re
@@ -18,6 +19,7 @@ _STOP_SECONDS = 20
 _MOST_TASKS = 1024
 
 _LINGERS = "Lingers=yes"
+_VARIABLE = re.compile(r'Environment="(.*)"')
 _UNFIT = re.compile("[\\x00-\\x1f\\x7f\\ud800-\\udfff]")
 
 # Kept by filters on system calls alone, which every process may set for itself.
@@ -25,11 +27,15 @@ _FILTERS = """\
 NoNewPrivileges=yes
 LockPersonality=yes
 RestrictRealtime=yes
-RestrictSUIDSGID=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
 SystemCallFilter=~@privileged
 SystemCallErrorNumber=EPERM"""
+# Git gives its folders the group's bit where a group shares the repository (git-config(1), core.sharedRepository).
+_NO_GROUP_BIT = "RestrictSUIDSGID=yes"
+# In a user's sandbox root's files are nobody's, and ssh ends at the first such file that its configuration includes
+# (readconf.c, SSHCONF_CHECKPERM). A folder that it cannot list it passes over.
+_SSH_PARTS = "-/etc/ssh/ssh_config.d"
 # Kept by namespaces.
 _WALLS = """\
 CapabilityBoundingSet=
@@ -50,9 +56,10 @@ class Service(msgspec.Struct, frozen=True):
     ``name`` is that of the root's state folder, ``state`` the folder of all roots' state, ``user`` the one a system
     unit runs as (``None``: a user's own unit), ``environment`` what is set for the daemon, ``prepare`` the command
     that makes the state folder outside the sandbox. ``elsewhere`` are other places that have to stay visible, such as
-    the virtual environment. Sizes are bytes, ``cpu_quota`` percent of one core, ``check_interval`` seconds.
-    ``walled`` is false where the machine denies users the namespaces that a user's unit needs; ``lingers`` marks that
-    the install let the user's manager run without a login.
+    the virtual environment. ``pulls`` is whether a start pulls, and ``git`` where git then writes beside the root.
+    Sizes are bytes, ``cpu_quota`` percent of one core, ``check_interval`` seconds. ``walled`` is false where the
+    machine denies users the namespaces that a user's unit needs; ``lingers`` marks that the install let the user's
+    manager run without a login.
     """
 
     name: str
@@ -66,9 +73,18 @@ class Service(msgspec.Struct, frozen=True):
     check_interval: float
     cpu_quota: int
     memory_max: int
-    pull: bool
+    pulls: bool
+    git: Sequence[bytes] = ()
     walled: bool = True
     lingers: bool = False
+
+
+class Installed(msgspec.Struct, frozen=True):
+    """What a unit file says of its service: ``user`` and ``environment`` as in ``Service``."""
+
+    user: str | None
+    environment: Mapping[str, str]
+    lingers: bool
 
 
 def unit_name(name: str) -> str:
@@ -114,9 +130,14 @@ def render_unit(service: Service) -> str:
     return "\n".join(blocks)
 
 
-def made_linger(text: str) -> bool:
-    """Whether the install that wrote this unit file let the user's manager run without a login."""
-    return _LINGERS in text.splitlines()
+def read_unit(text: str) -> Installed:
+    """Read a unit file that ``render_unit`` wrote; lines of others have no meaning here."""
+    lines = text.split("\n")
+    users = [_plain(line.removeprefix("User=")) for line in lines if line.startswith("User=")]
+    words = [match[1] for match in map(_VARIABLE.fullmatch, lines) if match]
+    pairs = [re.sub(r"\\(.)", r"\1", _plain(word)).partition("=") for word in words]
+    variables = {name: value for name, _, value in pairs}
+    return Installed(users[-1] if users else None, variables, _LINGERS in lines)
 
 
 def as_text(what: str, path: bytes) -> str:
@@ -161,8 +182,10 @@ def _limits(service: Service) -> list[str]:
 
 
 def _sandbox(service: Service, root: str) -> list[str]:
-    families = "AF_UNIX AF_INET AF_INET6" if service.pull else "AF_UNIX"
+    families = "AF_UNIX AF_INET AF_INET6" if service.pulls else "AF_UNIX"
     lines = [*_FILTERS.splitlines(), f"RestrictAddressFamilies={families}"]
+    if not service.pulls:
+        lines.append(_NO_GROUP_BIT)
     if service.user:
         lines.append("RemoveIPC=yes")
     else:
@@ -175,15 +198,22 @@ def _sandbox(service: Service, root: str) -> list[str]:
     if not service.walled:
         return lines
     state = as_text("the state folder", service.state)
-    git = root.rstrip("/") + "/.git"
-    lines += [*_WALLS.splitlines(), f"ReadWritePaths={_quoted(state)} {_quoted(f'-{git}')}"]
-    seen = (service.root, service.state, service.python.encode(errors="surrogateescape"), *service.elsewhere)
+    git = [as_text("the repository", place) for place in service.git]
+    written = [root, *git] if service.pulls else [root.rstrip("/") + "/.git"]
+    # What is gone must not keep the service from starting, and telling.
+    lines += [*_WALLS.splitlines(), f"ReadWritePaths={_words([state, *(f'-{place}' for place in written)])}"]
+    seen = (
+        *(service.root, service.state, service.python.encode(errors="surrogateescape")),
+        *(*service.git, *service.elsewhere),
+    )
     if not any(map(_is_temporary, seen)):
         # A temporary folder of its own would hide what lies in the real one.
         lines.append("PrivateTmp=yes")
     # A user's manager walls nothing off without PrivateUsers (systemd 252), and fails at ProtectKernelLogs in a
     # container; the user could not read those anyway.
     lines.append("ProtectKernelLogs=yes" if service.user else "PrivateUsers=yes")
+    if service.pulls and not service.user:
+        lines.append(f"InaccessiblePaths={_SSH_PARTS}")
     return lines
 
 
@@ -192,7 +222,7 @@ def _is_temporary(path: bytes) -> bool:
 
 
 def _words(command: Sequence[str]) -> str:
-    """Return a command line; its leading ":" keeps ``$`` from having a meaning."""
+    """Return words in a row. In a command, a leading ":" keeps ``$`` from having a meaning."""
     return " ".join(_quoted(word) for word in command)
 
 
@@ -206,3 +236,7 @@ def _quoted(text: str) -> str:
 def _literal(text: str) -> str:
     """Keep ``%`` from naming a specifier."""
     return text.replace("%", "%%")
+
+
+def _plain(text: str) -> str:
+    return text.replace("%%", "%")

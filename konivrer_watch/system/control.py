@@ -18,10 +18,10 @@ from anyio.abc import TaskStatus
 
 from konivrer_watch.core.errors import LeaseHeldError, StopError
 from konivrer_watch.system.control_exchange import DEADLINES, Deadlines, Exchanges, Handle
-from konivrer_watch.system.control_wire import Ping, Request, Status, Stop, socket_address
+from konivrer_watch.system.control_wire import Heal, Ping, Request, Status, Stop, socket_address
 from konivrer_watch.system.files import make_private
 
-__all__ = ["ControlUnavailable", "Deadlines", "Ping", "Request", "Status", "Stop", "serve"]
+__all__ = ["ControlUnavailable", "Deadlines", "Heal", "Ping", "Request", "Status", "Stop", "serve"]
 
 MOST_CONNECTIONS = 128
 """Half of the files that macOS lets a process open by default."""

@@ -15,24 +15,32 @@ from konivrer_watch.system.files import make_private
 # Whoever only looks holds the lock for microseconds.
 _TRIES = 5
 _PAUSE_SECONDS = 0.01
+_LONGEST = 8192
+_LONGEST_NAME = 200
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A lock that is held: by whom, in that one's own words, and since when (seconds since 1970)."""
+    """A lock that is held: by whom, in that one's own words, and since when (seconds since 1970).
+
+    ``place`` is where that one listens, as far as it said so.
+    """
 
     holder: str
     since: float
+    place: Path | None = None
 
 
 @contextmanager
-def hold_lease(path: Path, holder: str) -> Iterator[None]:
-    """Hold the lock at ``path`` for the length of the block. ``holder`` tells others who has it.
+def hold_lease(path: Path, holder: str, place: Path | None = None) -> Iterator[None]:
+    """Hold the lock at ``path`` for the length of the block.
+
+    ``holder``, a line, tells others who has it, and ``place`` where that one listens.
 
     Raises ``LeaseHeldError`` naming the holder where another process has it, ``StopError`` where it cannot be made.
     """
     try:
         make_private(path.parent)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise StopError(f"the lock {path} cannot be made: {error.strerror}; is its folder yours?") from error
     try:
@@ -40,7 +48,7 @@ def hold_lease(path: Path, holder: str) -> Iterator[None]:
             _lock(descriptor)
         except BlockingIOError:
             raise LeaseHeldError(
-                f"this folder is watched already, by {_holder(descriptor)}; stop that one first"
+                f"this folder is watched already, by {read_held(descriptor).holder}; stop that one first"
             ) from None
         except OSError as error:
             raise StopError(
@@ -49,7 +57,7 @@ def hold_lease(path: Path, holder: str) -> Iterator[None]:
         # Without room for the name the lock holds all the same.
         with suppress(OSError):
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, holder.encode(), 0)
+            os.pwrite(descriptor, _text(holder, place), 0)
         try:
             yield
         finally:
@@ -72,13 +80,30 @@ def look_at_lease(path: Path) -> Held | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return Held(_holder(descriptor), os.fstat(descriptor).st_mtime)
+        return read_held(descriptor)
     except OSError:
         return None
     else:
         return None
     finally:
         os.close(descriptor)
+
+
+def read_held(descriptor: int) -> Held:
+    """Return what the file of a held lock says, fit for a terminal. Raises ``OSError`` where it is not there."""
+    since = os.fstat(descriptor).st_mtime
+    try:
+        lines = os.pread(descriptor, _LONGEST, 0).split(b"\n")
+    except OSError:
+        lines = [b""]
+    text = lines[0][:_LONGEST_NAME].decode("utf-8", "replace")
+    holder = "".join([character for character in text if character.isprintable()]) or "another process"
+    place = Path(os.fsdecode(lines[1])) if len(lines) > 2 and b"\0" not in lines[1] else None
+    return Held(holder, since, place if place is not None and place.is_absolute() else None)
+
+
+def _text(holder: str, place: Path | None) -> bytes:
+    return holder.encode() + (b"" if place is None else b"\n%b\n" % os.fsencode(place))
 
 
 def _lock(descriptor: int) -> None:
@@ -88,12 +113,3 @@ def _lock(descriptor: int) -> None:
             return
         time.sleep(_PAUSE_SECONDS)
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _holder(descriptor: int) -> str:
-    """Return what the lock's file says, fit for a terminal."""
-    try:
-        text = os.pread(descriptor, 200, 0).decode("utf-8", "replace")
-    except OSError:
-        text = ""
-    return "".join([character for character in text if character.isprintable()]) or "another process"

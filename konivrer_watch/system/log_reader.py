@@ -101,7 +101,7 @@ class LogReader:
         missing = 0
         for index in count():
             path = self._path.with_name(f"{self._path.name}.{index}") if index else self._path
-            missing = 0 if path.exists() else missing + 1
+            missing = 0 if os.path.lexists(path) else missing + 1
             if missing > 1:
                 return
             yield path

@@ -76,6 +76,8 @@ class _Pull:
 
     def run(self) -> PullResult:
         """Do what is due. Raises ``PullSkipped``, ``PullFailed`` or ``OSError``."""
+        # The service's own umask is for its own files; the user's are as open as the root is.
+        os.umask(~os.stat(self._request.root).st_mode & 0o077)
         self._late("the configuration could not be read")
         place = refuse_place(self._request.root, find_git(self._request.root))
         git = Git(user_environment(os.environ, os.fsdecode(place.top)))

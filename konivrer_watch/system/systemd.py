@@ -32,6 +32,25 @@ class UnitState(msgspec.Struct, frozen=True):
     group: str
 
 
+def unit_folder(*, of_user: bool, environment: Mapping[str, str]) -> Path:
+    """Return where a manager's units are kept: the system's, or that of the user we are."""
+    if not of_user:
+        return SYSTEM_FOLDER
+    home = Path(environment.get("HOME", "") or Path.home())
+    configured = Path(environment.get("XDG_CONFIG_HOME", ""))
+    return (configured if configured.is_absolute() else home / ".config") / "systemd" / "user"
+
+
+def read_file(file: Path) -> str | None:
+    """Return a unit's file; ``None`` where there is none. Raises ``StopError``."""
+    try:
+        return file.read_text("utf-8", "replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StopError(f"{file} cannot be read: {error.strerror}") from error
+
+
 class Systemd:
     """One manager: the system's, or that of the user we are (``of_user``).
 
@@ -51,21 +70,12 @@ class Systemd:
         if of_user:
             # Logins without PAM (cron, su) lack the variable while the manager runs all the same.
             self._environment.setdefault("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}")
-            home = Path(environment.get("HOME", "") or Path.home())
-            configured = Path(environment.get("XDG_CONFIG_HOME", ""))
-            self.folder = (configured if configured.is_absolute() else home / ".config") / "systemd" / "user"
-        else:
-            self.folder = SYSTEM_FOLDER
+        self.folder = unit_folder(of_user=of_user, environment=environment)
         self._reach(of_user)
 
     def read(self, unit: str) -> str | None:
         """Return the unit's file; ``None`` where it is not installed."""
-        try:
-            return (self.folder / unit).read_text("utf-8", "replace")
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StopError(f"{self.folder / unit} cannot be read: {error.strerror}") from error
+        return read_file(self.folder / unit)
 
     def others(self, unit: str, pattern: str) -> list[str]:
         """Return the names of other units of this manager's folder that match ``pattern``."""

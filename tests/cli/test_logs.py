@@ -12,6 +12,7 @@ from typing import IO
 import pytest
 
 from konivrer_watch.cli.places import find_state
+from konivrer_watch.core.errors import StopError
 from konivrer_watch.core.model import LogFile
 from tests.cli.running import invoke
 from tests.whole.program import PROGRAM, run
@@ -176,3 +177,30 @@ def test_a_negative_number_of_lines_is_refused(root: Path) -> None:
     ended = run("logs", "-n", "-1", root)
     assert (ended.returncode, ended.stdout) == (2, b"")
     assert b"-1 is not in the range" in ended.stderr
+
+
+def test_a_state_folder_that_cannot_be_looked_into_is_named(
+    root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != folder.parent and access(path, mode))
+    with pytest.raises(StopError, match=f"the state folder {folder.parent} cannot be entered"):
+        invoke("logs", str(root))
+
+
+def test_what_keeps_logs_from_being_made_is_told_where_there_are_none(root: Path) -> None:
+    shared = find_state(root, os.environ).shared
+    shared.parent.mkdir(parents=True, exist_ok=True)
+    shared.write_text("a file in the way")
+    result = invoke("logs", str(root))
+    assert result.return_value == 0
+    assert (
+        f"nothing is logged yet; the state folder {find_state(root, os.environ).own} cannot be made"
+        in result.stderr
+    )
+
+
+def test_the_logs_of_a_root_that_is_gone_are_shown(root: Path, folder: Path) -> None:
+    write(folder / LogFile.SERVICE, line(1, "INFO started"))
+    root.rmdir()
+    assert invoke("logs", "--service", str(root)).stdout == line(1, "INFO started")

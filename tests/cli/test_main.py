@@ -21,6 +21,7 @@ COMMANDS = [
     "stop",
     "restart",
     "logs",
+    "heal",
     "service",
     "trust",
     "untrust",

@@ -3,6 +3,7 @@
 import os
 import plistlib
 import pwd
+import subprocess
 from pathlib import Path
 
 import click
@@ -11,7 +12,11 @@ import pytest
 from konivrer_watch.cli.options import environment
 from konivrer_watch.cli.places import find_state
 from konivrer_watch.core.errors import UsageFault
+from konivrer_watch.core.model import Launcher
+from konivrer_watch.core.restart import begin
+from konivrer_watch.system import systemd
 from konivrer_watch.system.lease import hold_lease
+from konivrer_watch.system.record import read_record, write_record
 from tests.cli.fake_systemd import FakeSystemd
 from tests.cli.running import invoke
 
@@ -142,13 +147,21 @@ def test_a_service_that_does_not_come_up_is_exit_code_1_with_the_reason(
     assert "konivrer-watch logs" in result.output
 
 
-def test_a_root_that_another_watches_is_left_to_that_one(root: str, fake: FakeSystemd) -> None:
+@pytest.mark.parametrize(
+    ("holder", "end"),
+    [
+        ("process 7 (terminal)", "konivrer-watch stop '{}'"),
+        ("process 7 (docker)", "konivrer-watch service uninstall --docker '{}'"),
+        ("process 7 (systemd)", "konivrer-watch service uninstall '{}'"),
+    ],
+)
+def test_a_root_that_another_watches_is_left_to_that_one_and_its_end_is_named(
+    root: str, fake: FakeSystemd, holder: str, end: str
+) -> None:
     own = find_state(Path(root), environment()).own
-    with (
-        hold_lease(own / "lock", "process 7"),
-        pytest.raises(UsageFault, match=r"by process 7.*stop that one"),
-    ):
+    with hold_lease(own / "lock", holder), pytest.raises(UsageFault) as caught:
         invoke("service", "install", root)
+    assert str(caught.value).endswith(f"by {holder}; stop that one first: {end.format(root)}")
     assert list(fake.units.iterdir()) == []
 
 
@@ -166,7 +179,63 @@ def test_show_prints_the_unit_and_touches_nothing(root: str, fake: FakeSystemd) 
     assert list(fake.units.iterdir()) == []
     fake.set("linger")
     invoke("service", "install", root)
-    assert fake.unit() == shown.output
+    assert f"# {next(fake.units.iterdir())}\n{fake.unit()}" == shown.output
+
+
+@pytest.mark.parametrize("became", ["removed", "moved", "a file"])
+def test_a_root_that_is_gone_is_shown_and_uninstalled_by_its_path(
+    root: str, became: str, fake: FakeSystemd, tmp_path: Path
+) -> None:
+    invoke("service", "install", root)
+    unit, folder = fake.unit(), Path(root)
+    folder.rename(tmp_path / "elsewhere") if became == "moved" else folder.rmdir()
+    if became == "a file":
+        folder.touch()
+    else:
+        assert invoke("service", "show", root).output.partition("\n")[2] == unit
+    result = invoke("service", "uninstall", root)
+    assert (result.return_value, list(fake.units.iterdir())) == (0, [])
+    assert fake.calls("disable --now")
+
+
+def test_a_path_that_never_was_has_no_unit_to_show(root: str, fake: FakeSystemd) -> None:
+    with pytest.raises(UsageFault, match="there is no such folder"):
+        invoke("service", "show", f"{root}x")
+    assert "is not installed" in invoke("service", "uninstall", f"{root}x").output
+
+
+def test_uninstall_leaves_no_record_of_the_unit_and_no_other_record_alone(
+    root: str, fake: FakeSystemd
+) -> None:
+    own = find_state(Path(root), environment()).own
+    for launcher, stays in ((Launcher.SYSTEMD, False), (Launcher.DIRECT, True)):
+        invoke("service", "install", root)
+        write_record(own, begin(None, launcher, "", "2026-01-01T00:00:00Z"))
+        invoke("service", "uninstall", root)
+        assert (read_record(own) is not None) == stays
+
+
+def test_uninstall_speaks_of_the_state_that_the_unit_has_and_not_of_todays(
+    root: str, fake: FakeSystemd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoke("service", "install", root)
+    own = find_state(Path(root), environment()).own
+    write_record(own, begin(None, Launcher.SYSTEMD, "", "2026-01-01T00:00:00Z"))
+    monkeypatch.setenv("KONIVRER_WATCH_STATE_DIR", str(tmp_path / "another"))
+    assert str(own) in invoke("service", "uninstall", root).output
+    assert read_record(own) is None
+
+
+@pytest.mark.parametrize("pull", ["yes", "no"])
+def test_only_a_root_that_a_start_can_pull_is_written_and_given_a_network(
+    root: str, pull: str, fake: FakeSystemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["git", "init", "-q", root], check=True)
+    (Path(root) / "sub").mkdir()
+    monkeypatch.setenv("KONIVRER_WATCH_PULL", pull)
+    top, below = (invoke("service", "show", path).output for path in (root, f"{root}/sub"))
+    assert ("AF_INET" in top, f'"-{root}"' in top) == (pull == "yes", pull == "yes")
+    assert ("AF_INET" in below, f'"-{root}' in below) == (False, True)
 
 
 def test_without_systemd_the_other_way_is_named(
@@ -251,6 +320,49 @@ def test_only_root_writes_the_machines_units_and_the_command_is_named(
     assert not fake.has("calls")
 
 
+@pytest.fixture
+def system(fake: FakeSystemd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the machine's units are, for a root who came without sudo."""
+    folder = tmp_path / "system"
+    monkeypatch.setattr(systemd, "SYSTEM_FOLDER", folder)
+    as_root(monkeypatch, ME)
+    return folder
+
+
+@pytest.mark.parametrize("options", [[], ["--run-as", ME]])
+def test_a_system_unit_is_uninstalled_by_whoever_is_root_and_its_own_state_is_named(
+    root: str, system: Path, fake: FakeSystemd, options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoke("service", "install", "--system", "--run-as", ME, root)
+    own = find_state(Path(root), environment()).own
+    for name in ("SUDO_USER", "KONIVRER_WATCH_STATE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    result = invoke("service", "uninstall", "--system", *options, root)
+    assert (result.return_value, list(system.iterdir())) == (0, [])
+    assert str(own) in result.output
+    assert fake.calls("disable --now")[0].startswith("systemctl --system ")
+
+
+def test_a_system_unit_of_another_user_than_named_stays(root: str, system: Path, fake: FakeSystemd) -> None:
+    invoke("service", "install", "--system", "--run-as", "daemon", root)
+    with pytest.raises(UsageFault, match="runs as daemon; leave --run-as out"):
+        invoke("service", "uninstall", "--system", "--run-as", "root", root)
+    assert list(system.iterdir())
+    assert not fake.calls("disable")
+
+
+def test_who_names_the_wrong_manager_is_told_of_the_other(
+    root: str, system: Path, fake: FakeSystemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoke("service", "install", "--system", "--run-as", ME, root)
+    monkeypatch.delenv("SUDO_USER")
+    assert "there is a system unit: add --system" in invoke("service", "uninstall", root).output
+    invoke("service", "install", "--system", "--run-as", ME, root)
+    invoke("service", "uninstall", "--system", root)
+    invoke("service", "install", root)
+    assert "leave --system out" in invoke("service", "uninstall", "--system", root).output
+
+
 def test_launchd_is_shown_as_a_property_list_and_install_says_how_to_load_it(root: str) -> None:
     shown = plistlib.loads(invoke("service", "show", "--launchd", root).output.encode())
     assert shown["ProgramArguments"][-2:] == ["_supervise", root]
@@ -265,6 +377,9 @@ def test_launchd_is_shown_as_a_property_list_and_install_says_how_to_load_it(roo
         ["--launchd", "--run-as", "root"],
         ["--run-as", "root"],
         ["--user", "--run-as", "x"],
+        ["--systemd", "--docker"],
+        ["--docker", "--systemd"],
+        ["--launchd", "--systemd"],
     ],
 )
 def test_options_that_do_not_go_together_are_refused(root: str, arguments: list[str]) -> None:

@@ -1,6 +1,7 @@
 """Starting and stopping beside somebody else who has the root: said by whom, and nothing of theirs is touched."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,16 +87,22 @@ def test_a_start_beside_another_service_says_what_runs_and_is_content(
     )
 
 
-@pytest.mark.parametrize("command", ["stop", "restart"])
 @pytest.mark.parametrize(
-    ("launcher", "told"),
+    ("command", "launcher", "told"),
     [
-        (Launcher.SYSTEMD, "end it, until the next boot, with: systemctl --user stop konivrer-watch-"),
-        (Launcher.DOCKER, "end it with: konivrer-watch service uninstall --docker '"),
-        (Launcher.TERMINAL, "end it with Ctrl-C in its terminal, or with: kill "),
+        (
+            "stop",
+            Launcher.SYSTEMD,
+            "end it, until the next boot, with: systemctl --user stop konivrer-watch-",
+        ),
+        ("stop", Launcher.DOCKER, "end it with: konivrer-watch service uninstall --docker '"),
+        ("stop", Launcher.TERMINAL, "end it with Ctrl-C in its terminal, or with: kill "),
+        ("restart", Launcher.SYSTEMD, "restart it with: systemctl --user restart konivrer-watch-"),
+        ("restart", Launcher.DOCKER, "restart it with: docker restart konivrer-watch-"),
+        ("restart", Launcher.TERMINAL, "end it with Ctrl-C in its terminal, or with: kill "),
     ],
 )
-def test_a_stop_of_what_another_runs_names_the_command_that_ends_it(
+def test_what_another_runs_is_left_alone_and_the_command_named_that_does_it(
     root: Path, folders: StateFolders, launcher: Launcher, told: str, command: str
 ) -> None:
     words = f"process {{}} ({launcher}), since then"
@@ -111,15 +118,21 @@ def test_a_stop_of_what_another_runs_names_the_command_that_ends_it(
 
 
 @pytest.mark.parametrize(
-    ("words", "who"), [("process 1 (terminal), since then", "a terminal"), ("?", "somebody")]
+    ("words", "who", "end"),
+    [
+        ("process {} (terminal), since then", "a terminal", "kill {}"),
+        ("?", "somebody", "konivrer-watch stop "),
+    ],
 )
 @pytest.mark.usefixtures("_impatient")
-def test_a_start_beside_a_terminal_or_a_stranger_is_refused(
-    root: Path, folders: StateFolders, words: str, who: str
+def test_a_start_beside_a_terminal_or_a_stranger_is_refused_with_the_command_that_ends_that_one(
+    root: Path, folders: StateFolders, words: str, who: str, end: str
 ) -> None:
-    with hold_lease(folders.own / "lock", words), pytest.raises(LeaseHeldError) as caught:
+    said = words.format(os.getpid())
+    with hold_lease(folders.own / "lock", said), pytest.raises(LeaseHeldError) as caught:
         invoke("start", str(root))
-    assert f"{root}: {who} watches this one already" in str(caught.value)
+    assert f"{root}: {who} watches this one already ({said}); end that one first: " in str(caught.value)
+    assert f"first: {end.format(os.getpid())}" in str(caught.value)
 
 
 @pytest.mark.usefixtures("_impatient")
@@ -152,6 +165,44 @@ def test_a_stop_finds_the_supervisor_by_the_lock_and_ends_it_whatever_it_does(
     finally:
         signal.signal(signal.SIGTERM, before)
     assert (result.return_value, result.stdout) == (0, f"{root}: stopped\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc here")
+@pytest.mark.parametrize("name", [SUPERVISOR_LOCK, "lock"])
+@pytest.mark.parametrize("loss", ["emptied", "removed"])
+@pytest.mark.usefixtures("_impatient")
+def test_a_stop_finds_who_holds_a_lock_without_a_word_or_without_its_file(
+    root: Path, folders: StateFolders, name: str, loss: str
+) -> None:
+    lock = folders.own / name
+    command = [sys.executable, "-c", HOLDER, str(lock), "", "--launcher", "direct"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        if loss == "removed":
+            shutil.rmtree(folders.own)
+        assert invoke("stop", str(root)).stdout == f"{root}: stopped\n"
+        assert holder.wait(5) == -signal.SIGTERM
+    assert invoke("stop", str(root)).stdout == f"{root}: nothing ran\n"
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_stop_that_cannot_look_into_the_state_folder_does_not_say_that_nothing_ran(
+    root: Path, folders: StateFolders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders.own.mkdir(parents=True)
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != folders.own and access(path, mode))
+    with pytest.raises(StopError, match=r"cannot be entered.*; whether a service runs is not to be seen; "):
+        invoke("stop", str(root))
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_root_that_is_gone_is_stopped_all_the_same(root: Path, folders: StateFolders) -> None:
+    with holding(folders.own / SUPERVISOR_LOCK, "process {} (direct), since then") as holder:
+        root.rmdir()
+        assert invoke("stop", str(root)).stdout == f"{root}: stopped\n"
+        assert holder.wait(5) == -signal.SIGTERM
 
 
 @pytest.mark.usefixtures("_impatient")
@@ -197,7 +248,7 @@ def test_a_service_that_keeps_crashing_is_told_by_a_start_with_reason_next_attem
     assert (result.return_value, result.stdout) == (1, "")
     told = f"konivrer-watch: {root}: failed: killed by signal 9; it is tried again at {record.retry_at}; "
     assert result.stderr.startswith(told)
-    assert f"end that with: konivrer-watch stop '{root}'; its log is " in result.stderr
+    assert f"; correct the cause, then: konivrer-watch restart '{root}'; its log is " in result.stderr
     assert "auto-service-continuous.log" in result.stderr
 
 
@@ -212,7 +263,7 @@ def test_what_an_earlier_service_left_on_disk_is_not_taken_for_the_state_of_this
     with hold_lease(folders.own / SUPERVISOR_LOCK, f"process {os.getpid()} (direct), since then"):
         result = invoke("start", str(root))
     assert result.return_value == 1
-    assert "failed: no answer within 0.1 s; end that with: " in result.stderr
+    assert "failed: no answer within 0.1 s; correct the cause, then: " in result.stderr
 
 
 @pytest.mark.parametrize("inside", [False, True])
@@ -226,6 +277,7 @@ def test_a_state_folder_that_cannot_be_used_is_named(root: Path, folders: StateF
         invoke("start", str(root))
 
 
+@pytest.mark.usefixtures("_umask")
 @pytest.mark.parametrize("command", ["start", "stop", "restart", "_supervise"])
 def test_a_root_that_is_not_there_is_a_usage_fault(tmp_path: Path, command: str) -> None:
     with pytest.raises(UsageFault, match="there is no such folder"):
@@ -240,6 +292,16 @@ def test_help_has_examples_and_exit_codes(command: str) -> None:
     assert isinstance(commands()[command], click.Command)
 
 
+@pytest.fixture
+def _umask() -> Iterator[None]:
+    """Give back what a process of our own would have kept."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("_umask")
 def test_a_second_supervisor_of_a_root_says_who_has_it_and_ends(root: Path, folders: StateFolders) -> None:
     with (
         hold_lease(folders.own / SUPERVISOR_LOCK, "process 1 (direct), since then"),

@@ -16,6 +16,7 @@ from konivrer_watch.core.events import (
     ChangesSeen,
     Fault,
     FilesRemoved,
+    HealFinished,
     SettingsRead,
     SweepFinished,
 )
@@ -154,3 +155,11 @@ def test_a_bar_is_not_drawn_for_short_work(capsys: pytest.CaptureFixture[str]) -
     with ProgressBar(shown=True) as bar:
         bar.update(2, 2)
     assert capsys.readouterr().err == ""
+
+
+def test_a_heal_is_told_where_it_found_something_and_to_programs_always() -> None:
+    nothing, some = HealFinished("2026-01-01T00:00:00Z", 0, 0), HealFinished("2026-01-01T00:00:00Z", 3, 2)
+    lines = said((nothing, SWEPT), (some, SWEPT))
+    assert [line for line in lines if "heal" in line] == [f"{lines[-1][:8]}  heal: 3 found, 2 mended"]
+    told = [json.loads(line) for line in said((nothing, SWEPT), (some, SWEPT), as_json=True)]
+    assert [each["found"] for each in told if each["event"] == "heal"] == [0, 3]

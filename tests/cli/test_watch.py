@@ -200,6 +200,7 @@ def test_a_second_watcher_of_the_root_says_who_holds_it(root: Path, plain: Watch
     ended = run(root)
     assert (ended.returncode, ended.stdout) == (2, b"")
     assert f"watched already, by process {plain.process.pid}".encode() in ended.stderr
+    assert ended.stderr.decode().endswith(f"; stop that one first: kill {plain.process.pid}\n")
 
 
 def test_only_the_passes_asked_for_run(root: Path) -> None:

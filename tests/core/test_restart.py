@@ -22,6 +22,7 @@ from konivrer_watch.core.restart import (
     restarted,
     steadied,
     stopped,
+    unended,
 )
 
 AT = "2026-01-01T00:00:00Z"
@@ -175,3 +176,17 @@ def test_a_stop_another_boot_and_another_launcher_begin_anew() -> None:
 )
 def test_an_end_is_told_in_words(code: int, words: str, told: str) -> None:
     assert ending(code, words) == told
+
+
+def test_a_supervisor_that_was_not_stopped_is_told_of_by_the_next_one() -> None:
+    before = started()
+    killed = "the supervisor before, process 7, ended without a word (killed, or out of memory)"
+    assert unended(before, "boot", 8) == unended(crash(before), "boot", 8) == killed
+    down = "the supervisor before, process 7, was not stopped when this machine went down"
+    assert unended(before, "another", 8) == down
+
+
+def test_of_a_supervisor_that_was_stopped_or_is_this_one_or_was_none_there_is_nothing_to_tell() -> None:
+    for before in (None, stopped(started(), AT), started(Launcher.SYSTEMD)):
+        assert unended(before, "boot", 8) is None
+    assert unended(started(), "boot", 7) is None

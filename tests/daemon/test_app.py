@@ -73,6 +73,7 @@ class Watching:
             record=RECORD,
             pull=StartupPull(bytes(self.root), folders.own / "pull", environment, RECORD, wanted=False),
             log_fault=lambda: None,
+            say_healed=lambda severity, text: None,
         )
 
     async def run(self) -> None:

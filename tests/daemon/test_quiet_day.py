@@ -1,5 +1,6 @@
 """A day on which nothing changes leaves next to nothing in the logs: the whole service on a virtual clock."""
 
+import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import trio
 import trio.testing
 
 from konivrer_watch.cli.log_sink import LogSink
+from konivrer_watch.cli.places import find_state
 from konivrer_watch.cli.voice import Voice
 from konivrer_watch.cli.watch import request_for, startup_pull
 from konivrer_watch.core.events import Event
@@ -26,6 +28,7 @@ from konivrer_watch.system.cookie import Cookie
 from konivrer_watch.system.logs import Logs, Severity
 from tests.daemon.quiet_source import QuietSource
 from tests.daemon.told import Told
+from tests.daemon.virtually import heal_virtually
 
 DAY = 86_400.0
 
@@ -52,10 +55,11 @@ async def run_inline(call: Callable[..., Any], *arguments: Any, **options: Any) 
     return call(*arguments)
 
 
-def test_a_day_without_a_change_writes_no_line_after_the_start(
+def test_a_day_without_a_change_writes_no_line_after_the_start_but_one_for_each_heal(
     tmp_path: Path, probes: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root, log_folder = tmp_path / "tree", tmp_path / "logs"
+    root = tmp_path / "tree"
+    log_folder = find_state(root, dict(os.environ)).own / "logs"
     root.mkdir()
     (root / "a.py").write_text("import os\n")
     long_ago = 1_700_000_000
@@ -78,7 +82,9 @@ def test_a_day_without_a_change_writes_no_line_after_the_start(
         pull = startup_pull(root, Settings(pull=False), record)
         # Real load on a virtual clock means nothing.
         options = {"resource_threshold": 100}
-        request = request_for(root, options, record, pull, lambda: logs.fault)
+        say_healed = functools.partial(logs.put_nowait, LogFile.HEAL)
+        request = request_for(root, options, record, pull, lambda: logs.fault, say_healed)
+        heal_virtually(monkeypatch)
         with heed_signals() as ending:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(app.watch, request, hear, told, ending)
@@ -103,7 +109,7 @@ def test_a_day_without_a_change_writes_no_line_after_the_start(
     assert {file: len(some) for file, some in lines.items()} == {
         LogFile.SERVICE: 1,
         LogFile.AUTOMATION: 3,
-        LogFile.HEAL: 0,
+        LogFile.HEAL: 24,
     }, lines
 
 

@@ -1,6 +1,7 @@
 """``status`` tells what is missing from the verdict, and nothing of a load that is no longer so."""
 
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ import pytest
 from konivrer_watch.core.events import (
     Event,
     EventsMissed,
+    HealFinished,
     LogsChecked,
     ProbeMissed,
     ProbeSeen,
@@ -25,6 +27,7 @@ from konivrer_watch.core.model import Launcher, Skip
 from konivrer_watch.core.pace import Load
 from konivrer_watch.core.restart import ServiceRecord
 from konivrer_watch.core.settings import Settings
+from konivrer_watch.daemon.healing import Healing
 from konivrer_watch.daemon.heartbeat import Heartbeat
 from konivrer_watch.daemon.intake import Intake
 from konivrer_watch.daemon.queue import Queue
@@ -39,7 +42,13 @@ pytestmark = pytest.mark.anyio
 MEASURED = Load(0.0, cpu_others_percent=12.345, memory_others_percent=3.21, own_cpu_percent=0.049)
 
 
-async def answer(recorder: Recorder, load: Load | None = None, unproven: str | None = None) -> Any:
+async def answer(
+    recorder: Recorder,
+    load: Load | None = None,
+    unproven: str | None = None,
+    healed: HealFinished | None = None,
+    due: float | None = None,
+) -> Any:
     intake = cast(Intake, SimpleNamespace(directories=1))
     throttle = cast(Throttle, SimpleNamespace(load=load, paused_since=None))
     record = ServiceRecord(
@@ -53,7 +62,10 @@ async def answer(recorder: Recorder, load: Load | None = None, unproven: str | N
     )
     watched, queue, meter = WatchReport("poll"), Queue(), LoadMeter()
     heartbeat = cast(Heartbeat, SimpleNamespace(unproven=unproven))
-    service = Service(b"/r", record, watched, Settings(), recorder, intake, queue, throttle, meter, heartbeat)
+    healing = cast(Healing, SimpleNamespace(last=healed, due=due))
+    service = Service(
+        b"/r", record, watched, Settings(), recorder, intake, queue, throttle, meter, heartbeat, healing
+    )
     return json.loads(await service.answer(Status(sync=False, findings=False, timeout=1.0)))
 
 
@@ -75,6 +87,16 @@ async def test_what_cannot_be_looked_at_is_a_problem_with_a_hint_and_a_link_out_
             "hint": "correct it, or exclude it; the watcher looks again by itself",
         }
     ]
+
+
+async def test_the_last_heal_is_told_and_when_the_next_is_due() -> None:
+    told = (await answer(recorder()))["heal"]
+    assert told == {"last": None, "next": None, "found": 0, "mended": 0}
+    healed = HealFinished("2026-01-01T00:00:00Z", 3, 2)
+    told = (await answer(recorder(), healed=healed, due=100.0))["heal"]
+    assert (told["last"], told["found"], told["mended"]) == ("2026-01-01T00:00:00Z", 3, 2)
+    due = datetime.fromisoformat(told["next"]) - datetime.now(UTC)
+    assert 98 <= due.total_seconds() <= 101
 
 
 async def test_a_load_measured_just_now_is_told_with_one_decimal() -> None:

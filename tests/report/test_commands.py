@@ -3,12 +3,13 @@
 import shutil
 import subprocess
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from konivrer_watch.core.model import Launcher, LogFile
-from konivrer_watch.report.commands import Commands, mended, shell_word
+from konivrer_watch.report.commands import Commands, mended, parted, shell_word, unguarded
 from konivrer_watch.report.status import StatusReport
 
 BASH = shutil.which("bash")
@@ -42,6 +43,45 @@ def test_each_launcher_is_spoken_to_in_its_own_language() -> None:
     assert COMMANDS.restart(Launcher.DIRECT, 7, hangs=True) == "konivrer-watch restart '/r/a b'"
     assert COMMANDS.look(Launcher.DIRECT) == COMMANDS.logs(LogFile.SERVICE)
     assert COMMANDS.logs(LogFile.AUTOMATION) == "konivrer-watch logs --automation '/r/a b'"
+
+
+def test_what_ends_a_service_and_what_ends_it_for_good() -> None:
+    system = Commands(b"/r", "u.service", "c", is_users=False)
+    assert COMMANDS.stop(None, None) == COMMANDS.stop(Launcher.DIRECT, 7) == "konivrer-watch stop '/r/a b'"
+    assert COMMANDS.stop(Launcher.TERMINAL, 7) == "kill 7"
+    assert COMMANDS.stop(Launcher.SYSTEMD, 7) == "systemctl --user stop konivrer-watch-a_b-1.service"
+    assert system.stop(Launcher.SYSTEMD, 7) == "sudo systemctl stop u.service"
+    assert system.stop(Launcher.DOCKER, 1) == "konivrer-watch service uninstall --docker /r"
+    assert COMMANDS.leave(Launcher.DIRECT) == "konivrer-watch stop '/r/a b'"
+    assert COMMANDS.leave(Launcher.SYSTEMD) == "konivrer-watch service uninstall '/r/a b'"
+    assert system.leave(Launcher.SYSTEMD) == "sudo konivrer-watch service uninstall --system /r"
+    assert system.leave(Launcher.DOCKER) == "konivrer-watch service uninstall --docker /r"
+
+
+def test_a_unit_that_is_not_installed_is_not_started() -> None:
+    gone = Commands(b"/r", "u.service", "c", is_installed=False)
+    assert gone.start(Launcher.SYSTEMD) == "konivrer-watch start /r"
+
+
+def test_a_service_whose_supervisor_is_stopped_is_not_healthy_however_well_it_is() -> None:
+    well = StatusReport(root="/r", state="watching", healthy=True, launcher="direct", pid=7)
+    told = unguarded(well, 6)
+    assert (told.state, told.healthy, told.mend) == ("watching", False, "kill -CONT 6")
+    assert (told.reason or "").startswith("its supervisor (process 6) is stopped (SIGSTOP): ")
+    deaf = StatusReport(root="/r", state="degraded", healthy=False, reason="deaf")
+    assert unguarded(deaf, 6) == deaf
+
+
+def test_a_service_whose_folder_is_gone_can_be_left_and_not_restarted() -> None:
+    deaf = StatusReport(root="/r", state="degraded", healthy=False, reason="x", launcher="direct", mend="y")
+    left = parted(deaf, COMMANDS)
+    assert left.mend == "konivrer-watch stop '/r/a b'"
+    assert left.reason == "the folder itself is gone, or not to be entered; x"
+    over = StatusReport(root="/r", state="stopped", healthy=False, launcher="direct", mend="y")
+    assert parted(over, COMMANDS).mend is None
+    unit = msgspec.structs.replace(over, launcher="systemd")
+    assert parted(unit, COMMANDS).mend == "konivrer-watch service uninstall '/r/a b'"
+    assert parted(unit, msgspec.structs.replace(COMMANDS, is_installed=False)).mend is None
 
 
 def test_a_terminals_watcher_is_killed_hard_only_if_it_hangs() -> None:

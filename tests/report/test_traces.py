@@ -34,12 +34,16 @@ def lock(launcher: Launcher, seconds: float = 3600) -> Lock:
     return Lock(7, launcher, NOW - timedelta(seconds=seconds))
 
 
-def absent(record: ServiceRecord | None = None, **locks: Lock) -> StatusReport:
-    return deduce(Traces(COMMANDS, "boot", NOW, record, **locks), Silence.ABSENT, "nobody")
+def absent(
+    record: ServiceRecord | None = None, daemon: Lock | None = None, supervisor: Lock | None = None
+) -> StatusReport:
+    return deduce(Traces(COMMANDS, "boot", NOW, record, daemon, supervisor), Silence.ABSENT, "nobody")
 
 
-def silent(record: ServiceRecord | None = None, **locks: Lock) -> StatusReport:
-    return deduce(Traces(COMMANDS, "boot", NOW, record, **locks), Silence.SILENT, "no answer")
+def silent(
+    record: ServiceRecord | None = None, daemon: Lock | None = None, supervisor: Lock | None = None
+) -> StatusReport:
+    return deduce(Traces(COMMANDS, "boot", NOW, record, daemon, supervisor), Silence.SILENT, "no answer")
 
 
 def told(report: StatusReport) -> tuple[str, str | None, str | None]:
@@ -51,10 +55,11 @@ def test_where_nothing_is_nothing_was_started() -> None:
 
 
 def test_what_was_stopped_says_since_when_and_starts_as_it_ran() -> None:
-    since = "stopped on purpose at 2026-01-01T11:00:00Z (1 h ago)"
+    since = "stopped at 2026-01-01T11:00:00Z (1 h ago)"
     assert told(absent(recorded(phase=Phase.STOPPED))) == ("stopped", since, START)
     unit = recorded(phase=Phase.STOPPED, launcher=Launcher.SYSTEMD, boot="another")
-    assert told(absent(unit)) == ("stopped", since, "systemctl --user start u.service")
+    booted = f"{since}; not started since this machine booted"
+    assert told(absent(unit)) == ("stopped", booted, "systemctl --user start u.service")
 
 
 @pytest.mark.parametrize("phase", [Phase.RUNNING, Phase.WAITING, Phase.FAILED])
@@ -116,12 +121,13 @@ def test_a_supervisor_between_two_lives_says_what_ended_the_last_one_and_when_th
     assert (report.healthy, report.supervisor_pid) == (False, 6)
 
 
-def test_a_failed_service_says_so_loudly_and_names_two_commands() -> None:
+def test_a_failed_service_says_so_loudly_and_what_to_do() -> None:
     failed = recorded(phase=Phase.FAILED, failures=7, reason="exit code 2: no such rule", retry_at=ago(-240))
     state, reason, mend = told(absent(failed, supervisor=SUPERVISOR))
-    assert (state, mend) == ("failed", f"{LOGS}; {RESTART}")
+    assert (state, mend) == ("failed", RESTART)
     assert reason is not None
     assert reason.startswith("FAILED: it crashed 7 times in a row, the last time: exit code 2: no such rule;")
+    assert reason.endswith("(in 4 min); correct the cause first")
 
 
 def test_a_supervisor_without_a_service_is_starting_it_for_half_a_minute_and_then_at_fault() -> None:
@@ -165,6 +171,40 @@ def test_a_supervisor_that_is_there_restarts_what_hangs() -> None:
     reason = silent(RECORD, daemon=lock(Launcher.DIRECT), supervisor=SUPERVISOR).reason
     assert reason is not None
     assert reason.endswith("its supervisor ends and restarts it once it was silent for check_interval")
+
+
+def test_a_supervisor_that_is_stopped_itself_restarts_nothing() -> None:
+    stopped = Lock(6, Launcher.DIRECT, NOW, is_suspended=True)
+    hung = "hung: process 7 does not answer, and its supervisor is stopped (SIGSTOP)"
+    report = silent(RECORD, daemon=lock(Launcher.DIRECT), supervisor=stopped)
+    assert told(report) == ("failed", hung, "kill -CONT 6 7")
+    alone = "its supervisor is stopped (SIGSTOP), and the service does not run"
+    assert told(absent(RECORD, supervisor=stopped)) == ("failed", alone, "kill -CONT 6")
+
+
+@pytest.mark.parametrize("names", [("daemon",), ("supervisor",), ("daemon", "supervisor")])
+def test_who_holds_a_lock_that_was_removed_begins_anew(names: tuple[str, ...]) -> None:
+    removed = Lock(7, Launcher.DIRECT, NOW - timedelta(hours=1), is_removed=True)
+    reason = "its state folder was removed: it begins anew within seconds"
+    assert told(absent(None, **dict.fromkeys(names, removed))) == ("starting", reason, None)
+
+
+def test_what_systemd_ran_is_not_looked_for_there_once_its_unit_is_gone() -> None:
+    gone = msgspec.structs.replace(COMMANDS, is_installed=False)
+    ran = recorded(launcher=Launcher.SYSTEMD, supervisor_pid=None)
+    reason = "it ended without a word, and its systemd unit is not installed any more"
+    assert told(deduce(Traces(gone, "boot", NOW, ran), Silence.ABSENT, "")) == ("stopped", reason, START)
+    stopped = msgspec.structs.replace(ran, phase=Phase.STOPPED)
+    assert deduce(Traces(gone, "boot", NOW, stopped), Silence.ABSENT, "").mend == START
+
+
+def test_a_folder_above_that_is_watched_is_named_unless_there_is_more_to_say() -> None:
+    reason = "no service watches this folder by itself; /q above it is watched"
+    for record in (None, recorded(phase=Phase.STOPPED)):
+        report = deduce(Traces(COMMANDS, "boot", NOW, record, above=b"/q"), Silence.ABSENT, "")
+        assert told(report) == ("stopped", reason, "konivrer-watch status /q")
+    killed = deduce(Traces(COMMANDS, "boot", NOW, RECORD, above=b"/q"), Silence.ABSENT, "")
+    assert killed.reason == "its supervisor (process 6) was killed"
 
 
 def test_a_terminals_watcher_is_not_told_by_the_record_of_a_service_that_ran_before_it() -> None:

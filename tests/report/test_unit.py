@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from konivrer_watch.core.errors import UsageFault
-from konivrer_watch.report.unit import Service, made_linger, render_unit, unit_name
+from konivrer_watch.report.unit import Service, read_unit, render_unit, unit_name
 
 ANALYZE = shutil.which("systemd-analyze")
 needs_analyze = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
@@ -38,7 +38,7 @@ def service(root: str = "/home/ada/src", user: str | None = None, **more: object
         check_interval=60.0,
         cpu_quota=50,
         memory_max=512 << 20,
-        pull=True,
+        pulls=True,
     )
     return msgspec.structs.replace(base, **more)
 
@@ -69,7 +69,7 @@ def test_every_path_and_value_is_read_as_it_was_written(root: str, state: str, v
         service(f"/{root}", state=os.fsencode(f"/{state}"), environment={"KONIVRER_WATCH_X": value})
     )
     assert words(values(text, "ExecStart")[0])[-1] == f"/{root}"
-    assert words(values(text, "ReadWritePaths")[0]) == [f"/{state}", f"-/{root}/.git"]
+    assert words(values(text, "ReadWritePaths")[0]) == [f"/{state}", f"-/{root}"]
     assert words(values(text, "Environment")[0]) == [f"KONIVRER_WATCH_X={value}"]
     assert values(text, "Description")[0].replace("%%", "%") == f"konivrer-watch of /{root}"
 
@@ -102,7 +102,28 @@ def test_limits_and_intervals_are_those_of_the_settings() -> None:
 
 def test_the_network_is_allowed_only_for_a_pull() -> None:
     assert values(render_unit(service()), "RestrictAddressFamilies") == ["AF_UNIX AF_INET AF_INET6"]
-    assert values(render_unit(service(pull=False)), "RestrictAddressFamilies") == ["AF_UNIX"]
+    assert values(render_unit(service(pulls=False)), "RestrictAddressFamilies") == ["AF_UNIX"]
+
+
+@pytest.mark.parametrize("user", [None, "ada"])
+def test_the_root_is_written_only_by_a_pull_and_then_what_git_has_elsewhere_is_too(user: str | None) -> None:
+    git = [b"/srv/trunk/.git/worktrees/src", b"/srv/trunk/.git"]
+    state, root = "/home/ada/.local/state/konivrer-watch", "/home/ada/src"
+    pulling, looking = (render_unit(service(root, user, pulls=pulls, git=git)) for pulls in (True, False))
+    written = [f"-{root}", *(f"-{place.decode()}" for place in git)]
+    assert words(values(pulling, "ReadWritePaths")[0]) == [state, *written]
+    assert words(values(looking, "ReadWritePaths")[0]) == [state, f"-{root}/.git"]
+
+
+def test_only_a_pull_may_give_folders_a_groups_bit() -> None:
+    assert values(render_unit(service()), "RestrictSUIDSGID") == []
+    assert values(render_unit(service(pulls=False)), "RestrictSUIDSGID") == ["yes"]
+
+
+def test_ssh_meets_no_file_of_roots_that_a_users_sandbox_shows_as_nobodys() -> None:
+    assert values(render_unit(service()), "InaccessiblePaths") == ["-/etc/ssh/ssh_config.d"]
+    for other in (service(pulls=False), service(user="ada"), service(walled=False)):
+        assert values(render_unit(other), "InaccessiblePaths") == []
 
 
 def test_a_system_unit_names_its_user_and_a_users_own_does_not() -> None:
@@ -114,7 +135,13 @@ def test_a_system_unit_names_its_user_and_a_users_own_does_not() -> None:
 
 
 @pytest.mark.parametrize(
-    "hidden", [{"root": b"/tmp/src"}, {"state": b"/var/tmp/s"}, {"elsewhere": [b"/tmp/venv"]}]
+    "hidden",
+    [
+        {"root": b"/tmp/src"},
+        {"state": b"/var/tmp/s"},
+        {"elsewhere": [b"/tmp/venv"]},
+        {"git": [b"/tmp/trunk/.git"]},
+    ],
 )
 def test_nothing_that_lies_in_the_temporary_folder_is_hidden(hidden: dict[str, object]) -> None:
     assert values(render_unit(service()), "PrivateTmp") == ["yes"]
@@ -128,8 +155,16 @@ def test_without_walls_nothing_is_left_that_needs_a_namespace() -> None:
 
 
 def test_a_unit_remembers_that_its_install_made_the_user_linger() -> None:
-    assert made_linger(render_unit(service(lingers=True)))
-    assert not made_linger(render_unit(service()))
+    assert read_unit(render_unit(service(lingers=True))).lingers
+    assert not read_unit(render_unit(service())).lingers
+
+
+@given(user=st.none() | NAMES, variables=st.dictionaries(st.sampled_from(["A", "STATE_DIR"]), NAMES))
+def test_a_units_user_and_variables_are_read_off_it_again(
+    user: str | None, variables: dict[str, str]
+) -> None:
+    installed = read_unit(render_unit(service(user=user, environment=variables)))
+    assert (installed.user, installed.environment) == (user, variables)
 
 
 @given(st.text(max_size=60))
@@ -170,8 +205,9 @@ def test_systemd_would_say_what_it_does_not_understand(folder: Path) -> None:
 @needs_analyze
 @pytest.mark.parametrize("root", ["/home/ada/src", "/tmp/src"])
 @pytest.mark.parametrize("user", [None, "daemon"])
-def test_systemd_finds_little_exposed(user: str | None, root: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("pulls", [True, False])
+def test_systemd_finds_little_exposed(pulls: bool, user: str | None, root: str, tmp_path: Path) -> None:
     file = tmp_path / unit_name("src")
-    file.write_text(render_unit(service(root, user)))
+    file.write_text(render_unit(service(root, user, pulls=pulls)))
     told = analyze(tmp_path, "security", "--offline=true", "--threshold=30", str(file))
     assert told.returncode == 0, told.stdout

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from konivrer_watch.core.pull import PullOutcome, PullResult
 from konivrer_watch.system.pull import pull
-from tests.git_trees import GitTree, make_git_tree
+from tests.git_trees import BEHIND, GitTree, make_git_tree
 
 
 @pytest.fixture
@@ -52,6 +53,19 @@ def test_a_clean_tree_is_forwarded_to_its_upstream(tree: GitTree) -> None:
     assert tree.git("rev-parse", "origin/main") == tree.tip()
     assert "konivrer-watch: pull" in (tree.clone / ".git/logs/HEAD").read_text().splitlines()[-1]
     assert not list(tree.clone.rglob("*.lock"))
+
+
+@pytest.mark.parametrize(("root_mode", "file_mode"), [(0o755, 0o644), (0o700, 0o600), (0o775, 0o664)])
+def test_files_are_as_open_as_the_root_whatever_the_services_own_umask(
+    tree: GitTree, root_mode: int, file_mode: int
+) -> None:
+    tree.clone.chmod(root_mode)
+    before = os.umask(0o077)
+    try:
+        assert pulled(tree).result is PullOutcome.UPDATED
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE((tree.clone / name).stat().st_mode) for name in BEHIND] == [file_mode] * 2
 
 
 def test_a_second_pull_finds_nothing_new_and_writes_nothing(tree: GitTree) -> None:

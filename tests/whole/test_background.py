@@ -49,6 +49,13 @@ def kill(service: Background) -> int:
     return daemon.pid
 
 
+def lose_state(service: Background) -> None:
+    """Remove the state folder, whatever is made in it meanwhile."""
+    own = service.own
+    shutil.rmtree(own, ignore_errors=True)
+    assert not (own / "lock").exists()
+
+
 def test_it_starts_once_tells_what_runs_and_stops_without_a_trace(service: Background) -> None:
     code, out, errors = service.call("start")
     daemon, supervisor = service.daemon(), service.supervisor()
@@ -142,6 +149,8 @@ def test_a_killed_supervisor_takes_its_daemon_with_it_within_two_seconds(
     assert (service.record().phase, service.record().supervisor_pid) == (Phase.RUNNING, supervisor.pid)
     service.start()
     assert service.record().supervisor_pid != supervisor.pid
+    told = f"the supervisor before, process {supervisor.pid}, ended without a word"
+    assert told in service.service_log()
 
 
 def stop_ruff(service: Background) -> psutil.Process:
@@ -235,6 +244,78 @@ def test_a_service_whose_state_folder_is_removed_begins_anew(quick: Background) 
     assert quick.processes() == []
 
 
+def test_a_service_whose_state_folder_was_just_removed_is_seen_and_stopped(service: Background) -> None:
+    service.start()
+    daemon, supervisor = service.daemon(), service.supervisor()
+    assert daemon is not None
+    lose_state(service)
+    report = service.status()
+    assert (report["state"], report["pid"], report["supervisor_pid"]) == (
+        "starting",
+        daemon.pid,
+        supervisor.pid,
+    )
+    assert service.call("stop") == (0, f"{service.root}: stopped\n", "")
+    assert service.processes() == []
+
+
+def test_a_service_that_begins_anew_without_its_state_folder_is_started_once_and_stopped(
+    service: Background,
+) -> None:
+    service.start()
+    supervisor = service.supervisor()
+    lose_state(service)
+    # Answered once the supervisor has noticed, which it does each 5 s.
+    code, out, _ = service.call("start")
+    assert (code, out.endswith(f", supervisor {supervisor.pid}\n")) == (0, True)
+    assert len(service.having("_supervise")) == len(service.having("_serve")) == 1
+    assert service.call("stop") == (0, f"{service.root}: stopped\n", "")
+    assert service.processes() == []
+
+
+def test_without_room_for_a_word_in_its_locks_a_service_is_found_and_stopped(service: Background) -> None:
+    service.start()
+    for name in ("lock", "supervisor.lock"):
+        os.truncate(service.own / name, 0)
+    (service.own / "service.json").unlink()
+    assert service.status()["state"] in ("checking", "watching")
+    assert service.call("restart")[0] == 0
+    assert service.call("stop") == (0, f"{service.root}: stopped\n", "")
+    assert service.processes() == []
+
+
+def test_a_service_whose_root_is_moved_away_is_asked_read_and_stopped_by_its_name(
+    service: Background,
+) -> None:
+    service.start()
+    service.root.rename(service.root.with_name("moved"))
+    code, report, _ = service.call("status")
+    assert code == 1
+    assert "the folder itself is gone" in report
+    assert report.splitlines()[-1].split(maxsplit=1) == ["mend", f"konivrer-watch stop {service.root}"]
+    code, logs, _ = service.call("logs", "--service")
+    assert (code, "daemon started" in logs) == (0, True)
+    assert service.call("stop") == (0, f"{service.root}: stopped\n", "")
+    assert service.processes() == []
+    code, report, _ = service.call("status")
+    assert (code, "\n  mend" in report) == (3, False)
+    assert service.call("restart")[0] == 2
+
+
+def test_a_supervisor_that_is_stopped_is_no_health(service: Background) -> None:
+    service.start()
+    supervisor, daemon = service.supervisor(), service.daemon()
+    assert daemon is not None
+    service.wait_for(lambda: service.call("status")[0] == 0, 10)
+    supervisor.send_signal(signal.SIGSTOP)
+    code, report, _ = service.call("status")
+    assert code == 1
+    assert f"its supervisor (process {supervisor.pid}) is stopped (SIGSTOP)" in " ".join(report.split())
+    assert report.splitlines()[-1].split(maxsplit=1) == ["mend", f"kill -CONT {supervisor.pid}"]
+    supervisor.send_signal(signal.SIGCONT)
+    service.wait_for(lambda: service.call("status")[0] == 0, 5)
+
+
 def test_a_daemon_that_cannot_start_is_told_with_its_reason_and_tried_again_until_stopped(
     service: Background,
 ) -> None:
@@ -248,7 +329,7 @@ def test_a_daemon_that_cannot_start_is_told_with_its_reason_and_tried_again_unti
     assert time.monotonic() - began < 30
     assert "failed: exit code " in errors
     assert "is tried again at " in errors
-    assert "konivrer-watch stop" in errors
+    assert f"; correct the cause, then: konivrer-watch restart {service.root}; " in errors
     assert str(service.own / "logs" / "auto-service-continuous.log") in errors
     assert service.call("stop") == (0, f"{service.root}: stopped\n", "")
     assert service.processes() == []

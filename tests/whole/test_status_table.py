@@ -28,6 +28,7 @@ from konivrer_watch.core.model import Launcher, Level
 from konivrer_watch.core.restart import Phase, ServiceRecord
 from konivrer_watch.report.json import encode
 from konivrer_watch.report.status import LoadReport, StatusReport, WatchReport
+from konivrer_watch.report.unit import unit_name
 from konivrer_watch.system.control import Request, serve
 from konivrer_watch.system.lease import hold_lease
 from konivrer_watch.system.record import boot_id, write_record
@@ -100,20 +101,36 @@ def test_never_started(root: Path) -> None:
     assert report["mend"] == f"konivrer-watch start '{root}'"
 
 
-def test_stopped_on_purpose(root: Path) -> None:
+def test_stopped(root: Path) -> None:
     records(root, Phase.STOPPED)
     code, report = ask(root)
     assert (code, report["state"], report["launcher"]) == (3, "stopped", "direct")
-    assert report["reason"].startswith("stopped on purpose at 20")
+    assert report["reason"].startswith("stopped at 20")
     assert report["reason"].endswith("(1 h ago)")
 
 
 def test_not_started_since_the_machine_booted(root: Path) -> None:
     records(root, Phase.RUNNING, Launcher.SYSTEMD, boot="another boot")
+    units = Path(environment()["HOME"]) / ".config" / "systemd" / "user"
+    units.mkdir(parents=True)
+    unit = unit_name(own(root).name)
+    (units / unit).write_text("")
     code, report = ask(root)
     assert (code, report["state"]) == (3, "stopped")
     assert report["reason"] == "not started since this machine booted"
-    assert report["mend"].startswith("systemctl --user start konivrer-watch-")
+    assert report["mend"] == f"systemctl --user start {unit}"
+    (units / unit).unlink()
+    assert ask(root)[1]["mend"] == f"konivrer-watch start '{root}'"
+
+
+def test_a_folder_below_one_that_is_watched(root: Path) -> None:
+    below = root / "pkg" / "sub"
+    below.mkdir(parents=True)
+    with hold_lease(own(root) / "lock", "process 42 (systemd), since now"):
+        code, report = ask(below)
+    assert (code, report["state"]) == (3, "stopped")
+    assert report["reason"] == f"no service watches this folder by itself; {root} above it is watched"
+    assert report["mend"] == f"konivrer-watch status '{root}'"
 
 
 def test_healthy(root: Path) -> None:
@@ -165,7 +182,7 @@ def test_failed(root: Path) -> None:
         code, report = ask(root)
     assert (code, report["state"], report["restarts"]) == (1, "failed", 6)
     assert report["reason"].startswith("FAILED: it crashed 7 times in a row")
-    assert report["mend"].endswith(f"; konivrer-watch restart '{root}'")
+    assert report["mend"] == f"konivrer-watch restart '{root}'"
 
 
 @pytest.mark.parametrize("launcher", [Launcher.SYSTEMD, Launcher.DOCKER])
@@ -269,6 +286,9 @@ def test_found_from_another_environment(root: Path, tmp_path: Path, monkeypatch:
         other = Watcher(root, "--plain")
     try:
         other.wait_for(is_summary)
+        # No rule leads there; its lock does.
+        assert ask(root)[0] == 0
+        os.truncate(own(root) / "lock", 0)
         assert "its control socket is gone or elsewhere" in _aged(root)["reason"]
         monkeypatch.setattr(places, "_RUNTIME_FOLDERS", str(tmp_path))
         assert ask(root)[0] == 0

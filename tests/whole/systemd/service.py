@@ -1,22 +1,34 @@
 """One root's service in the container, as its user sees it and as its manager does."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tests.whole.systemd.container import COMMAND, HOME, USER, Container, wait_until
 
+_FILES = {"a.py": "import os\n"}
+
 
 class Service:
     """A root below the user's home, and the unit that watches it: the user's own, or the machine's."""
 
-    def __init__(self, container: Container, name: str, *, own: bool, user: str = USER) -> None:
+    def __init__(
+        self,
+        container: Container,
+        name: str,
+        *,
+        own: bool,
+        user: str = USER,
+        files: Mapping[str, str] = _FILES,
+    ) -> None:
         self._container = container
         self._own = own
         self._user = user
         self.root = f"{HOME if user == USER else '/root'}/{name}"
         container.read("mkdir", "-p", self.root, user=user)
-        self.write("a.py", "import os\n")
+        for file, text in files.items():
+            self.write(file, text)
         found = container.read(*COMMAND, "service", "show", self.root, user=user)
         (state,) = [line for line in found.splitlines() if "STATE_DIR" in line]
         self.state = state.partition("STATE_DIR=")[2].rstrip('"')
@@ -33,7 +45,7 @@ class Service:
         # A system unit is installed by sudo.
         user, sudo = (self._user, {}) if self._own else (None, {"SUDO_USER": self._user})
         done = self._container.run(
-            *COMMAND, "service", action, *scope, self.root, user=user, **sudo, **variables
+            *COMMAND, "service", action, *scope, self.root, user=user, **{**sudo, **variables}
         )
         assert done.returncode == 0, done.stdout + done.stderr
         self.unit = done.stdout.split()[0]
