@@ -144,8 +144,9 @@ def test_a_system_unit_names_its_user_and_a_users_own_does_not() -> None:
     ],
 )
 def test_nothing_that_lies_in_the_temporary_folder_is_hidden(hidden: dict[str, object]) -> None:
-    assert values(render_unit(service()), "PrivateTmp") == ["yes"]
-    assert values(render_unit(msgspec.structs.replace(service(), **hidden)), "PrivateTmp") == []
+    other = service(python="/opt/venv/bin/python")
+    assert values(render_unit(other), "PrivateTmp") == ["yes"]
+    assert values(render_unit(msgspec.structs.replace(other, **hidden)), "PrivateTmp") == []
 
 
 def test_without_walls_nothing_is_left_that_needs_a_namespace() -> None:

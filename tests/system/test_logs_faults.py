@@ -1,22 +1,34 @@
 """No fault of a disk stops who logs; it is said while it lasts, and afterwards how much was lost."""
 
+import errno
 import os
 import shutil
 import stat
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from konivrer_watch.core.model import LogFile
+from konivrer_watch.system import log_file
 from konivrer_watch.system import logs as module
 from konivrer_watch.system.logs import Echo, Logs, Severity
 from tests.system.test_logs import AUTOMATION, open_logs, texts, wait_until
 
-FULL = Path("/dev/full")
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """A disk without room, until it is called."""
+    with monkeypatch.context() as patched:
+
+        def refuse(descriptor: int, data: bytes) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        patched.setattr(log_file, "_write", refuse)
+        yield patched.undo
 
 
 @pytest.fixture
@@ -61,30 +73,26 @@ def settle(logs: Logs) -> None:
     assert done.wait(10)
 
 
-@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
-def test_a_full_disk_is_said_while_it_lasts_and_then_how_much_it_cost(folder: Path) -> None:
-    folder.mkdir(parents=True)
-    (folder / AUTOMATION).symlink_to(FULL)
+def test_a_full_disk_is_said_while_it_lasts_and_then_how_much_it_cost(
+    folder: Path, full: Callable[[], None]
+) -> None:
     with open_logs(folder) as logs:
         put(logs, "one", "two\nthree")
         assert str(logs.fault) == f"{AUTOMATION} cannot be written: No space left on device"
-        (folder / AUTOMATION).unlink()
+        full()
         put(logs, "four")
         assert logs.fault is None
     assert texts(folder) == ["WARNING 3 lines lost: No space left on device", "INFO four"]
 
 
-@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
 def test_what_was_lost_is_told_even_if_nothing_more_is_said(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch, full: Callable[[], None]
 ) -> None:
     monkeypatch.setattr(module, "_RETRY_SECONDS", 0.01)
-    folder.mkdir(parents=True)
-    (folder / AUTOMATION).symlink_to(FULL)
     with open_logs(folder) as logs:
         put(logs, "one")
         assert logs.fault is not None
-        (folder / AUTOMATION).unlink()
+        full()
         wait_until(lambda: logs.fault is None)
     assert texts(folder) == ["WARNING 1 line lost: No space left on device"]
 

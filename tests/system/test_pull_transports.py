@@ -84,11 +84,21 @@ def test_by_git_daemon_only_where_the_caller_allows_it(tree: GitTree) -> None:
     with serving([*command, f"--base-path={tree.folder}"], port):
         refused = pulled(tree, url)
         assert refused.result is PullOutcome.SKIPPED
-        assert (
-            refused.reason
-            == "the remote origin is reached by git, which is not allowed (https, ssh, file are)"
-        )
+        assert "is reached by git, which is not allowed (https, ssh, file are; your own" in refused.reason
         assert_forwarded(tree, pulled(tree, url, (*SAFE_PROTOCOLS, "git")))
+
+
+@pytest.mark.parametrize("who", ["the user", "the repository"])
+def test_plain_protocols_are_the_users_to_allow_and_not_the_repositorys(tree: GitTree, who: str) -> None:
+    port = free_port()
+    command = ("git", "daemon", "--listen=127.0.0.1", f"--port={port}", "--export-all", "--reuseaddr")
+    tree.git("config", *(["--global"] if who == "the user" else []), "protocol.git.allow", "always")
+    with serving([*command, f"--base-path={tree.folder}"], port):
+        result = pulled(tree, f"git://127.0.0.1:{port}/remote.git")
+    if who == "the user":
+        assert_forwarded(tree, result)
+    else:
+        assert result.result is PullOutcome.SKIPPED
 
 
 @contextmanager
@@ -98,6 +108,8 @@ def ssh_server(tree: GitTree) -> Iterator[tuple[str, Path]]:
         pytest.skip("sshd is not installed")
     if os.geteuid() == 0 and "sshd" not in {entry.pw_name for entry in pwd.getpwall()}:
         pytest.skip("sshd started by root needs a user named sshd")
+    if os.geteuid() == 0 and not Path("/run/sshd").is_dir():
+        pytest.skip("sshd started by root needs the folder /run/sshd, which its service makes")
     home, port = tree.folder / "ssh", free_port()
     home.mkdir(mode=0o700)
     for name in ("host", "key"):

@@ -46,7 +46,10 @@ echo 0123456789abcdef0123456789abcdef >etc/machine-id
 rm -rf etc/systemd/system/*.wants etc/systemd/user/*.wants var/lib/systemd/linger
 chroot . useradd --create-home --uid "$3" "$2"
 shift 3
+binds=
 for place; do
+  # nspawn has a /tmp of its own.
+  case "$place" in /tmp/* | /var/tmp/*) binds="$binds --bind-ro=$place" ;; esac
   # What runs in there may be another user's, and so closed to this one.
   while [ "$place" != / ]; do chmod a+rx ".$place"; place=$(dirname "$place"); done
 done
@@ -54,7 +57,7 @@ code=133
 while [ $code = 133 ]; do
   code=0
   systemd-nspawn -q -D . -M konivrer-watch-test --boot --register=no --keep-unit --private-network \
-    --console=pipe systemd.unit=multi-user.target </dev/null || code=$?
+    --console=pipe $binds systemd.unit=multi-user.target </dev/null || code=$?
 done
 """
 
