@@ -10,6 +10,7 @@ import anyio
 import click
 
 from konivrer_watch import __version__
+from konivrer_watch.cli.grounds import find_place, read_packs
 from konivrer_watch.cli.options import (
     environment,
     format_option,
@@ -18,7 +19,7 @@ from konivrer_watch.cli.options import (
     resolve_settings,
     write_output,
 )
-from konivrer_watch.cli.places import find_place, find_root, find_state, read_packs
+from konivrer_watch.cli.places import find_root, find_state
 from konivrer_watch.cli.progress import ProgressBar
 from konivrer_watch.core.errors import UsageFault
 from konivrer_watch.daemon.once import Request, check

@@ -2,7 +2,6 @@
 
 import re
 import stat
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
@@ -11,6 +10,7 @@ import msgspec
 
 from konivrer_watch.core.allowed import size_text
 from konivrer_watch.core.settings import Layer, Resolved, Spelling, flat
+from konivrer_watch.core.toml import parse_toml
 from konivrer_watch.report.text import escape, path_text
 
 PREFIX = "KONIVRER_WATCH_"
@@ -19,10 +19,9 @@ NOT_SETTINGS = frozenset({"KONIVRER_WATCH_STATE_DIR"})
 
 NO_EFFECT_YET = frozenset(
     {
-        *("check_interval", "resource_check_interval", "heal_interval"),
+        "resource_check_interval",
         *("fix", "fix_min_age", "fix_quiet"),
-        *("pull", "hook.new_only", "verify"),
-        *("cpu_quota", "log_max_mb", "log_keep"),
+        *("hook.new_only", "verify"),
     }
 )
 """Keys of parts that are still to come."""
@@ -136,7 +135,7 @@ def _read_toml(path: Path) -> dict[str, object] | None:
     if data is None:
         return None
     try:
-        return tomllib.loads(data.decode())
+        return parse_toml(data.decode())
     except UnicodeDecodeError as fault:
         line = data.count(b"\n", 0, fault.start) + 1
         raise _UnusableError(f"line {line}: not UTF-8 text; save the file as UTF-8") from fault

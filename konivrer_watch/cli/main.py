@@ -13,6 +13,7 @@ import click
 from konivrer_watch import __version__
 from konivrer_watch.core.errors import StopError
 from konivrer_watch.report.text import escape
+from konivrer_watch.system.limits import forbid_core_dumps
 
 
 class ExitCode(IntEnum):
@@ -30,7 +31,21 @@ _MODULES = {
     "watch": "konivrer_watch.cli.watch",
     "check": "konivrer_watch.cli.check",
     "status": "konivrer_watch.cli.status",
+    "start": "konivrer_watch.cli.start",
+    "stop": "konivrer_watch.cli.stop",
+    "restart": "konivrer_watch.cli.restart",
+    "logs": "konivrer_watch.cli.logs",
+    "heal": "konivrer_watch.cli.heal",
+    "service": "konivrer_watch.cli.service",
+    "trust": "konivrer_watch.cli.trust",
+    "untrust": "konivrer_watch.cli.untrust",
     "config": "konivrer_watch.cli.config",
+}
+# What our own units and containers run. A folder of yours is hardly ever called so.
+_INNER_MODULES = {
+    "_serve": "konivrer_watch.cli.serve",
+    "_supervise": "konivrer_watch.cli.supervise",
+    "_monitor": "konivrer_watch.cli.monitor",
 }
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
@@ -64,15 +79,16 @@ class _Program(click.Group):
         return list(_MODULES)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in _MODULES:
+        module = _MODULES.get(name) or _INNER_MODULES.get(name)
+        if module is None:
             return None
         from importlib import import_module
 
-        command = import_module(_MODULES[name]).command
+        command = import_module(module).command
         return command if isinstance(command, click.Command) else None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and args[0] in {"--help", "-h", "--version", *_MODULES}:
+        if args and args[0] in {"--help", "-h", "--version", *_MODULES, *_INNER_MODULES}:
             return super().parse_args(ctx, args)
         if args and _is_mistyped(args[0]):
             commands = ", ".join(_MODULES)
@@ -104,6 +120,7 @@ def main() -> None:
     """Run the program and end the process."""
     # All commands but the watcher end soon and leave hardly any cycles: looking for them took a sixth of a warm check.
     gc.disable()
+    forbid_core_dumps()
     _open_standard_streams()
     try:
         code = program.main(standalone_mode=False)

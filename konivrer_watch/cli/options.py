@@ -52,10 +52,13 @@ def environment() -> Mapping[str, str]:
 def resolve_settings(root: Path, options: Mapping[str, object]) -> Resolved:
     """Return the settings of a root with options on top; ``UsageFault`` names every fault there is, as it was typed."""
     try:
-        return resolve(read_layers(root, environment(), options))
+        resolved = resolve(read_layers(root, environment(), options))
     except UsageFault as error:
         lines = [_as_typed(line) for line in str(error).split("\n")]
         raise UsageFault("\n".join(lines)) from error
+    if resolved.settings.source == "inotify":
+        raise UsageFault('source = "inotify" is not there yet in this version; use auto, watchfiles or poll')
+    return resolved
 
 
 def _as_typed(fault: str) -> str:

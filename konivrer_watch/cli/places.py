@@ -1,20 +1,20 @@
-"""Where things are: the root a user named, its state, and the packs that ship with the program."""
+"""Where things are: the root a user named, its state, and its control socket."""
 
 import os
-import sys
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
-import konivrer_watch
-from konivrer_watch.core.errors import StopError, UsageFault
-from konivrer_watch.daemon.contexts import Packs, Place
-from konivrer_watch.daemon.workbench import StateFolders
-from konivrer_watch.passes.lint.settings_file import user_level_files
+from konivrer_watch.core.errors import UsageFault
+from konivrer_watch.daemon.folders import StateFolders
 from konivrer_watch.report.text import escape
-from konivrer_watch.system.git import find_git, global_excludes
+from konivrer_watch.system.lease import look_at_lease
+
+LOCK = "lock"
+"""The lock in a root's state folder, held by whoever watches it."""
 
 STATE_VARIABLE = "KONIVRER_WATCH_STATE_DIR"
+_RUNTIME_FOLDERS = "/run/user"
 
 
 def find_root(path: str) -> Path:
@@ -32,6 +32,36 @@ def find_root(path: str) -> Path:
     if not os.access(root, os.R_OK | os.X_OK):
         raise UsageFault(f"{shown}: cannot be read; check its permissions")
     return root
+
+
+def find_known_root(path: str, environment: Mapping[str, str]) -> Path:
+    """Return the folder a user named as ``find_root`` does, also where it is gone and its state folder is there.
+
+    A service goes on when its root is removed, moved or locked away: it can be asked and ended all the same.
+    """
+    try:
+        return find_root(path)
+    except UsageFault:
+        root = name_root(path, environment)
+        if os.path.lexists(find_state(root, environment).own):
+            return root
+        raise
+
+
+def name_root(path: str, environment: Mapping[str, str]) -> Path:
+    """Return the folder a user named, absolute, and free of symbolic links as far as it is there.
+
+    Raises ``UsageFault`` for what cannot be a path.
+    """
+    try:
+        base = os.getcwd()
+    except FileNotFoundError:
+        # Our own folder was removed. The shell remembers where it was.
+        base = environment.get("PWD", "/")
+    try:
+        return Path(os.path.realpath(os.path.join(base, path)))
+    except (OSError, ValueError) as error:
+        raise UsageFault(f"{escape(path)}: {escape(str(error))}") from error
 
 
 def find_state(root: Path, environment: Mapping[str, str]) -> StateFolders:
@@ -59,41 +89,35 @@ def find_state(root: Path, environment: Mapping[str, str]) -> StateFolders:
 
 
 def find_socket(folders: StateFolders, environment: Mapping[str, str]) -> Path:
-    """Return where the control socket of a root is."""
-    runtime = environment.get("XDG_RUNTIME_DIR")
-    if runtime and Path(runtime).is_dir():
-        return Path(runtime) / "konivrer-watch" / folders.own.name.rpartition("-")[2] / "control.sock"
-    return folders.own / "control.sock"
+    """Return where the service of a root makes its control socket.
+
+    That is the user's runtime folder where there is one. What is no absolute path or another user's, as ``su`` leaves
+    it behind, is none (XDG Base Directory Specification).
+    """
+    runtime = Path(environment.get("XDG_RUNTIME_DIR", ""))
+    return _socket(folders, runtime) if _is_runtime(runtime) else folders.own / "control.sock"
 
 
-def find_place(root: Path, folders: StateFolders, environment: Mapping[str, str]) -> Place:
-    """Return the root with what outside it has a say in its verdicts."""
-    raw = bytes(root)
-    inside = folders.shared.is_relative_to(root)
-    never = frozenset([bytes(folders.shared.relative_to(root))] if inside else [])
-    return Place(
-        root=raw,
-        git=find_git(raw),
-        global_excludes=global_excludes(raw, environment),
-        never=never,
-        user_files=user_level_files(environment),
-        environment=environment,
-    )
+def find_sockets(folders: StateFolders, environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return where the control socket of a root may be, likeliest first.
+
+    The service may have been started with another environment than ours: systemd's system instance, cron, sudo and
+    Docker know no runtime folder. Its lock says where it was put.
+    """
+    held = look_at_lease(folders.own / LOCK)
+    told = [held.place] if held is not None and held.place is not None else []
+    runtime = Path(_RUNTIME_FOLDERS, str(os.geteuid()))
+    others = [_socket(folders, runtime)] if _is_runtime(runtime) else []
+    places = (*told, find_socket(folders, environment), *others, folders.own / "control.sock")
+    return tuple(dict.fromkeys(places))
 
 
-def read_packs() -> Packs:
-    """Read ``rules/``: inside the package where it was installed, beside it in a checkout."""
-    package = Path(konivrer_watch.__file__).parent
-    folder = next((place for place in (package / "_rules", package.parent / "rules") if place.is_dir()), None)
-    if folder is None:
-        raise StopError(
-            f"the rules that ship with konivrer-watch are missing beside {package}; install it again with "
-            f"'{sys.executable} -m pip install --force-reinstall konivrer-watch'"
-        )
-    lint = folder / "lint.toml"
+def _socket(folders: StateFolders, runtime: Path) -> Path:
+    return runtime / "konivrer-watch" / folders.own.name.rpartition("-")[2] / "control.sock"
+
+
+def _is_runtime(folder: Path) -> bool:
     try:
-        files = [*sorted((folder / "optimize").glob("*.toml")), *sorted((folder / "evidence").glob("*.json"))]
-        optimize = {file.name: file.read_bytes() for file in files}
-        return Packs(lint.read_bytes(), lint, (folder / "security.yaml").read_bytes(), optimize)
-    except OSError as error:
-        raise StopError(f"the rules in {folder} cannot be read: {error}") from error
+        return folder.is_absolute() and folder.is_dir() and folder.stat().st_uid == os.geteuid()
+    except OSError:
+        return False

@@ -1,61 +1,71 @@
 """What the watcher says while it runs: events in, lines out, and never waiting for who reads them."""
 
-import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from types import TracebackType
 
 from konivrer_watch import __version__
+from konivrer_watch.cli.notices import Notice, notices
 from konivrer_watch.cli.occasion import Occasion
 from konivrer_watch.cli.progress import ProgressBar
+from konivrer_watch.cli.sink import Sink
 from konivrer_watch.cli.verdicts import troubles_of, verdict_line
-from konivrer_watch.cli.writer import Writer
-from konivrer_watch.core.model import Skip
-from konivrer_watch.core.status import (
+from konivrer_watch.core.events import (
     ChangesSeen,
     Event,
     Fault,
     FilesJudged,
     QueueDrained,
-    State,
-    Status,
-    StoresChecked,
     SweepFinished,
 )
+from konivrer_watch.core.model import Skip
+from konivrer_watch.core.status import State, Status
 from konivrer_watch.daemon.describe import told_once
 from konivrer_watch.daemon.recorder import Judgement
 from konivrer_watch.report.batch import occasion_text, verdicts_text
-from konivrer_watch.report.events import ChangeLine, StateLine, clock_text, event_json, event_text
+from konivrer_watch.report.events import (
+    ChangeLine,
+    StateLine,
+    VerdictLine,
+    clock_text,
+    event_json,
+    event_text,
+)
 from konivrer_watch.report.summary import skip_lines, summary_text
 from konivrer_watch.report.text import count, escape, path_text, problem_lines
+from konivrer_watch.system.logs import Severity
 
+_INFO, _WARNING = Severity.INFO, Severity.WARNING
+_SEVERITY = {State.PAUSED: _WARNING, State.DEGRADED: _WARNING, State.FAILED: Severity.ERROR}
 # A first check of fewer files is over before anybody wonders.
 _WORTH_ANNOUNCING = 200
 
 
 class Voice:
-    """Turns events into lines on the file descriptor ``sink``, and the first check into a progress bar if wanted.
+    """Turns events into lines for ``sink``, and the first check into a progress bar if wanted.
 
-    ``see_all`` is the command that lists every finding.
+    Times are shown as ``zone``'s clock has them; ``None`` is for a log, which has a clock of its own and is searched
+    line by line. ``see_all`` is the command that lists every finding.
     """
 
     def __init__(
         self,
-        sink: int,
+        sink: Sink,
         *,
         as_json: bool,
         color: bool,
+        zone: tzinfo | None,
         bar: bool = False,
         see_all: str = "konivrer-watch status --findings",
     ) -> None:
-        self._writer = Writer(sink, self._lost_text)
+        self._sink = sink
         self._as_json = as_json
         self._color = color
         self._with_bar = bar
         self._see_all = see_all
-        self._zone = datetime.now().astimezone().tzinfo or UTC
+        self._zone = zone
         self._state: State | None = None
         self._faults: frozenset[Fault] = frozenset()
         self._greeting = ""
@@ -65,17 +75,17 @@ class Voice:
     @property
     def fault(self) -> OSError | None:
         """Why nothing more can be written, where that is so."""
-        return self._writer.fault
+        return self._sink.fault
 
     def __enter__(self) -> "Voice":
-        self._writer.start()
+        self._sink.start(self._lost_text)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.clear()
-        self._writer.stop()
+        self._sink.stop()
 
     def begin(self, root: Path, why: str = "") -> None:
         """Say with the next event, when the folder is known to be ours to watch, what is watched, and why anew."""
@@ -86,9 +96,9 @@ class Voice:
         if self._as_json:
             self._greeting = why
         else:
-            self._greeting = (
-                f"konivrer-watch {__version__}: {reason}{escape(path_text(self._root))}; Ctrl-C ends it"
-            )
+            way_out = "" if self._zone is None else "; Ctrl-C ends it"
+            name = escape(path_text(self._root))
+            self._greeting = f"konivrer-watch {__version__}: {reason}{name}{way_out}"
 
     def hear(self, event: Event, judgements: tuple[Judgement, ...], status: Status) -> None:
         """Say what is worth saying of an event."""
@@ -102,9 +112,8 @@ class Voice:
             self._hear_first(event)
         self._tell_state(status, at)
         self._tell_faults(status, at)
-        if isinstance(event, StoresChecked):
-            for fault in event.faults:
-                self._tell(StateLine(at, status.state, fault))
+        for line, severity in notices(event, status.state, at, for_program=self._as_json):
+            self._tell(line, severity)
         if isinstance(event, QueueDrained) and not self._first_check_done:
             self._end_first_check(status)
 
@@ -115,7 +124,7 @@ class Voice:
         self._occasion = Occasion()
         self._skips: frozenset[Skip] = frozenset()
         self._done = self._total = 0
-        self._bar = ProgressBar(shown=self._with_bar, draw=self._draw)
+        self._bar = ProgressBar(shown=self._with_bar, draw=self._sink.draw_nowait)
 
     def _greet(self, status: Status, at: str) -> None:
         greeting, self._greeting = self._greeting, ""
@@ -141,7 +150,8 @@ class Voice:
             return
         took = round((time.monotonic() - self._begun) * 1000)
         troubles = told_once(self._root, status.problems)
-        self._say(summary_text(status, troubles, took, self._see_all, color=self._color))
+        severity = _INFO if status.complete else _WARNING
+        self._say(summary_text(status, troubles, took, self._see_all, color=self._color), severity)
 
     def _hear_later(self, event: Event, judgements: Sequence[Judgement], status: Status, at: str) -> None:
         now = time.monotonic()
@@ -153,13 +163,15 @@ class Voice:
         if near:
             verdicts = [verdict_line(each, at, status.skipped) for each in near]
             troubles = troubles_of(self._root, verdicts)
-            self._say(verdicts_text(verdicts, troubles, color=self._color, zone=self._zone))
+            text = verdicts_text(verdicts, troubles, color=self._color, zone=self._zone)
+            self._say(text, _severity_of(verdicts))
         if isinstance(event, QueueDrained) or self._occasion.is_over(now):
             why, collected = self._occasion.take()
             if collected:
                 verdicts = [verdict_line(each, at, status.skipped) for each in collected]
                 troubles = troubles_of(self._root, verdicts)
-                self._say(occasion_text(why, verdicts, troubles, color=self._color, zone=self._zone))
+                text = occasion_text(why, verdicts, troubles, color=self._color, zone=self._zone)
+                self._say(text, _severity_of(verdicts))
 
     def _hear_as_json(self, event: Event, judgements: Sequence[Judgement], status: Status, at: str) -> None:
         if isinstance(event, ChangesSeen) and self._first_check_done:
@@ -173,11 +185,12 @@ class Voice:
     def _tell_skips(self, status: Status, at: str) -> None:
         """Say what cannot be looked at any more."""
         skips = frozenset(status.skipped)
+        severity = _INFO if all(skip.complete for skip in skips - self._skips) else _WARNING
         for line in skip_lines(skips - self._skips):
             if self._as_json:
-                self._tell(StateLine(at, status.state, line))
+                self._put(event_json(StateLine(at, status.state, line)))
             else:
-                self._say(f"{clock_text(at, self._zone)}  {line}")
+                self._say(clock_text(at, self._zone) + line, severity)
         self._skips = skips
 
     def _tell_state(self, status: Status, at: str) -> None:
@@ -185,16 +198,16 @@ class Voice:
         if state is self._state:
             return
         ordinary = {None, State.STARTING, State.CHECKING, State.WATCHING}
-        reason = status.paused.reason if status.paused is not None else status.degraded
+        waiting = status.paused.reason if status.paused is not None else status.degraded
         if self._as_json or state not in ordinary or self._state not in ordinary:
-            self._tell(StateLine(at, state, reason))
+            self._tell(StateLine(at, state, status.stalled or waiting), _SEVERITY.get(state, _INFO))
         self._state = state
 
-    def _tell(self, line: StateLine) -> None:
+    def _tell(self, line: Notice, severity: Severity = _INFO) -> None:
         if self._as_json:
             self._put(event_json(line))
         else:
-            self._say(event_text(line, color=self._color, zone=self._zone))
+            self._say(event_text(line, color=self._color, zone=self._zone), severity)
 
     def _tell_faults(self, status: Status, at: str) -> None:
         """Say what became wrong with a configuration, or right again; the summary has what was wrong at first."""
@@ -207,25 +220,27 @@ class Voice:
                 self._put(event_json(StateLine(at, status.state, fault.problem.message)))
             else:
                 passes = [fault.pass_] if fault.pass_ else []
-                self._say("\n".join(problem_lines([fault.path], passes, fault.problem, color=self._color)))
+                lines = problem_lines([fault.path], passes, fault.problem, color=self._color)
+                self._say("\n".join(lines), _WARNING)
         if not faults:
             self._tell(StateLine(at, status.state, "the configurations are valid again"))
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, severity: Severity = _INFO) -> None:
         self._bar.clear()
-        self._put(text.encode("utf-8", "backslashreplace"))
+        self._sink.put_nowait(severity, text)
 
-    def _put(self, text: bytes) -> None:
-        self._writer.put_nowait(text + b"\n")
+    def _put(self, line: bytes) -> None:
+        self._sink.put_nowait(_INFO, line.decode())
 
-    def _draw(self, text: str) -> None:
-        self._writer.draw_nowait(sys.stderr.fileno(), text.encode())
-
-    def _lost_text(self, lost: int) -> bytes:
+    def _lost_text(self, lost: int) -> str:
         note = f"{count(lost, 'line')} lost: nobody read them in time"
         if self._as_json:
-            return event_json(StateLine(_now(), self._state or State.STARTING, note)) + b"\n"
-        return f"({note})\n".encode()
+            return event_json(StateLine(_now(), self._state or State.STARTING, note)).decode()
+        return f"({note})"
+
+
+def _severity_of(verdicts: Sequence[VerdictLine]) -> Severity:
+    return _INFO if all(verdict.complete for verdict in verdicts) else _WARNING
 
 
 def _now() -> str:

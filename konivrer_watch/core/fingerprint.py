@@ -18,10 +18,17 @@ def verdict_key(
     content: bytes,
     around: bytes,
 ) -> bytes:
-    """Return 32 bytes that are equal exactly when all arguments are.
+    """Return 32 bytes that are equal exactly when all arguments are. The first tells the pass.
 
     ``engine`` names program and version, ``configuration`` and ``content`` are digests, ``around`` is a digest of
     what in the neighbourhood the pass looks at, empty where it looks at nothing.
     """
     # msgpack marks where each part ends, so that no two sets of arguments run together to the same bytes.
-    return sha256(_encode((pass_, engine, configuration, path, executable, content, around))).digest()
+    digest = sha256(_encode((pass_, engine, configuration, path, executable, content, around))).digest()
+    # A store finds what one engine said by the beginning of the keys.
+    return key_mark(pass_) + digest[:31]
+
+
+def key_mark(pass_: Pass) -> bytes:
+    """Return the byte with which every key of a pass begins."""
+    return pass_[0].encode()

@@ -9,7 +9,9 @@ The record is kept on disk, so that it spans the lives of the daemon, of its sup
 are UTC in ISO 8601, given by the caller.
 """
 
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from math import ceil
 
 import msgspec
 
@@ -20,6 +22,9 @@ WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 SLOW = 300.0
 """Seconds between attempts once the service has FAILED."""
+
+SUPERVISOR_LOCK = "supervisor.lock"
+"""The lock beside the record, held by our own supervisor for as long as it lives."""
 
 
 class Phase(StrEnum):
@@ -69,10 +74,23 @@ def begin(
     return msgspec.structs.replace(previous, at=at)
 
 
+def unended(previous: ServiceRecord | None, boot: str, pid: int) -> str | None:
+    """Return what the supervisor ``pid`` has to tell of the one before: that it ended without leaving a word.
+
+    ``None`` where it was stopped, or there was none, or it was this one.
+    """
+    if previous is None or previous.phase is Phase.STOPPED or previous.supervisor_pid in (None, pid):
+        return None
+    before = f"the supervisor before, process {previous.supervisor_pid},"
+    if previous.boot != boot:
+        return f"{before} was not stopped when this machine went down"
+    return f"{before} ended without a word (killed, or out of memory)"
+
+
 def crashed(record: ServiceRecord, reason: str, at: str) -> ServiceRecord:
-    """A life ended that should not have."""
-    failures = 1 if record.steady else record.failures + 1
-    return msgspec.structs.replace(
+    """A life ended that should not have; the next one is due after ``pause``."""
+    failures = record.failures + 1
+    ended = msgspec.structs.replace(
         record,
         phase=Phase.FAILED if failures > len(WAITS) else Phase.WAITING,
         failures=failures,
@@ -80,6 +98,13 @@ def crashed(record: ServiceRecord, reason: str, at: str) -> ServiceRecord:
         reason=reason,
         at=at,
     )
+    due = datetime.fromisoformat(at).astimezone(UTC) + timedelta(seconds=ceil(pause(ended)))
+    return msgspec.structs.replace(ended, retry_at=due.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def has_just_failed(record: ServiceRecord) -> bool:
+    """Whether the last crash is the one that made the service FAILED: said loudly once, and not at each retry."""
+    return record.phase is Phase.FAILED and record.failures == len(WAITS) + 1
 
 
 def pause(record: ServiceRecord) -> float:
@@ -106,5 +131,21 @@ def steadied(record: ServiceRecord) -> ServiceRecord:
 
 
 def stopped(record: ServiceRecord, at: str) -> ServiceRecord:
-    """The service was ended on purpose."""
+    """The service was told to end."""
     return msgspec.structs.replace(record, phase=Phase.STOPPED, retry_at=None, at=at)
+
+
+def ending(code: int, words: str) -> str:
+    """Return what ended a life, told by its exit code (negative: the signal, as ``wait`` has it) and its last words.
+
+    A code above 128 is a shell's or a container's way to tell a signal.
+    """
+    number = -code if code < 0 else code - 128
+    if number > 0:
+        return f"killed by signal {number}"
+    if code == 0:
+        return "it ended without being told to"
+    # Traces of several errors are framed; below a trace stands what to do with it.
+    lines = [line.strip(" |+-").removeprefix("konivrer-watch: ") for line in words.splitlines()]
+    said = [line for line in lines if line and not line.startswith("this is a fault of the program itself")]
+    return f"exit code {code}: {said[-1]}" if said else f"exit code {code}, without a word"

@@ -8,17 +8,32 @@ from enum import StrEnum
 
 import msgspec
 
-from konivrer_watch.core.model import (
-    Change,
-    Finding,
-    Level,
-    Outcome,
-    Pass,
-    Problem,
-    ProblemKind,
-    Skip,
-    Verdict,
+from konivrer_watch.core.events import (
+    ChangesSeen,
+    ContextRead,
+    Event,
+    EventsMissed,
+    Fault,
+    FilesJudged,
+    FilesRemoved,
+    HealFinished,
+    LogsChecked,
+    ProbeMissed,
+    ProbeSeen,
+    ProbeUnwritten,
+    PullFinished,
+    QueueDrained,
+    RootChanged,
+    SettingsRead,
+    SourceChanged,
+    Stalled,
+    StoresChecked,
+    SweepFinished,
+    WorkPaused,
+    WorkResumed,
 )
+from konivrer_watch.core.model import Finding, Level, Outcome, Pass, Problem, ProblemKind, Skip, Verdict
+from konivrer_watch.core.pull import PullResult
 
 
 class State(StrEnum):
@@ -49,102 +64,12 @@ class FileState(msgspec.Struct, frozen=True):
         return (finding for verdict in self.verdicts.values() for finding in verdict.findings)
 
 
-class Fault(msgspec.Struct, frozen=True):
-    """A problem that concerns a configuration file rather than a file that is judged."""
-
-    path: bytes
-    pass_: Pass | None
-    problem: Problem
-
-
-class ChangesSeen(msgspec.Struct, frozen=True):
-    """The tree differs from what was known."""
-
-    changes: tuple[Change, ...]
-
-
-class FilesJudged(msgspec.Struct, frozen=True):
-    """Verdicts came."""
-
-    outcomes: tuple[Outcome, ...]
-
-
-class FilesRemoved(msgspec.Struct, frozen=True):
-    """These files are gone, or no longer count."""
-
-    paths: tuple[bytes, ...]
-
-
-class SweepFinished(msgspec.Struct, frozen=True):
-    """The tree was looked at as a whole, beginning ``at``; its changes are queued."""
-
-    at: str
-    skipped: tuple[Skip, ...]
-
-
-class ContextRead(msgspec.Struct, frozen=True):
-    """The configurations were read; these are at fault."""
-
-    faults: tuple[Fault, ...]
-
-
-class WorkPaused(msgspec.Struct, frozen=True):
-    """Work waits, for this reason, since this instant."""
-
-    reason: str
-    at: str
-
-
-class WorkResumed(msgspec.Struct, frozen=True):
-    """Work goes on."""
-
-
-class SourceChanged(msgspec.Struct, frozen=True):
-    """The source of hints lost its grip for this reason, or has it again (``None``)."""
-
-    fault: str | None
-
-
-class RootChanged(msgspec.Struct, frozen=True):
-    """The root cannot be looked at for this reason, or can again (``None``)."""
-
-    fault: str | None
-
-
-class SettingsRead(msgspec.Struct, frozen=True):
-    """The settings were read again; ``fault`` is what is wrong with them, and those from before stay."""
-
-    fault: Fault | None
-
-
-class StoresChecked(msgspec.Struct, frozen=True):
-    """What is wrong with the stores, in words. It costs time, never completeness."""
-
-    faults: tuple[str, ...]
-
-
-class QueueDrained(msgspec.Struct, frozen=True):
-    """Everything that the last sweep found has been judged."""
-
-
-Event = (
-    ChangesSeen
-    | FilesJudged
-    | FilesRemoved
-    | SweepFinished
-    | ContextRead
-    | SettingsRead
-    | StoresChecked
-    | WorkPaused
-    | WorkResumed
-    | SourceChanged
-    | RootChanged
-    | QueueDrained
-)
-
-
 class Status(msgspec.Struct, frozen=True):
-    """All that is known. ``as_of`` is the beginning of the last sweep whose changes have all been judged."""
+    """All that is known. ``as_of`` is the beginning of the last sweep whose changes have all been judged.
+
+    ``probed`` is when the probe was last seen, ``deaf`` why the source is not trusted to tell of changes, ``missed``
+    how many it did not tell of, and ``unconfirmed`` whether no sweep since then found everything announced.
+    """
 
     files: Mapping[bytes, FileState] = {}
     skipped: tuple[Skip, ...] = ()
@@ -156,15 +81,26 @@ class Status(msgspec.Struct, frozen=True):
     paused: WorkPaused | None = None
     source_fault: str | None = None
     root_fault: str | None = None
+    probed: str | None = None
+    probe_fault: str | None = None
+    deaf: str | None = None
+    unconfirmed: bool = False
+    missed: int = 0
+    log_fault: str | None = None
+    stalled: str | None = None
+    healed: HealFinished | None = None
+    pull: PullResult | None = None
 
     @property
     def degraded(self) -> str | None:
         """Why changes may come late; ``None`` where they do not."""
-        return self.root_fault or self.source_fault
+        return self.root_fault or self.source_fault or self.deaf
 
     @property
     def state(self) -> State:
         """The word for what is going on."""
+        if self.stalled is not None:
+            return State.FAILED
         if self.paused is not None:
             return State.PAUSED
         if self.swept is None:
@@ -232,8 +168,9 @@ def fold(status: Status, event: Event) -> Status:
             return _replace(status, files={**status.files, **judged})
         case FilesRemoved(paths):
             return _replace(status, files=_without(status.files, paths))
-        case SweepFinished(at, skipped):
-            return _replace(status, swept=at, skipped=skipped)
+        case SweepFinished(at, skipped, unannounced):
+            unconfirmed = status.unconfirmed and unannounced > 0
+            return _replace(status, swept=at, skipped=skipped, unconfirmed=unconfirmed)
         case ContextRead(faults):
             return _replace(status, faults=faults)
         case SettingsRead(fault):
@@ -248,6 +185,23 @@ def fold(status: Status, event: Event) -> Status:
             return _replace(status, source_fault=fault)
         case RootChanged(fault):
             return _replace(status, root_fault=fault)
+        case ProbeSeen(at):
+            deaf = status.deaf if status.unconfirmed else None
+            return _replace(status, probed=at, probe_fault=None, deaf=deaf)
+        case ProbeMissed(reason):
+            return _replace(status, probe_fault=None, deaf=reason)
+        case ProbeUnwritten(reason):
+            return _replace(status, probe_fault=reason)
+        case EventsMissed(count):
+            return _replace(status, missed=status.missed + count, deaf=event.reason, unconfirmed=True)
+        case LogsChecked(fault):
+            return _replace(status, log_fault=fault)
+        case Stalled(fault):
+            return _replace(status, stalled=fault)
+        case HealFinished():
+            return _replace(status, healed=event)
+        case PullFinished(result):
+            return _replace(status, pull=result)
         case QueueDrained():
             return _replace(status, as_of=status.swept)
 

@@ -1,10 +1,8 @@
 """The watcher as a whole: builds the parts, runs them in one task group, and ends them together."""
 
 import os
-import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 
 import anyio
@@ -13,76 +11,96 @@ import msgspec
 from anyio.abc import TaskStatus
 
 from konivrer_watch.core.errors import StopError
+from konivrer_watch.core.events import ChangesSeen, Event, SourceChanged, SweepFinished
 from konivrer_watch.core.model import Hint
 from konivrer_watch.core.pace import Limits, Load, Resource
+from konivrer_watch.core.restart import ServiceRecord
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.settle import Settle
-from konivrer_watch.core.status import ChangesSeen, Event, SourceChanged, Status
+from konivrer_watch.core.status import Status
 from konivrer_watch.daemon.contexts import Packs, Place
+from konivrer_watch.daemon.ending import ANEW, Ended, Ending
+from konivrer_watch.daemon.folders import StateFolders
+from konivrer_watch.daemon.heal_steps import Patient
+from konivrer_watch.daemon.healing import Healing
+from konivrer_watch.daemon.heartbeat import Heartbeat
 from konivrer_watch.daemon.inbox import Inbox
 from konivrer_watch.daemon.intake import Intake
+from konivrer_watch.daemon.listening import keep_listening
+from konivrer_watch.daemon.probe import Probe
+from konivrer_watch.daemon.pulling import StartupPull
 from konivrer_watch.daemon.queue import Queue
 from konivrer_watch.daemon.recorder import Judgement, Listener, Recorder
 from konivrer_watch.daemon.runner import Runner
 from konivrer_watch.daemon.service import Service
 from konivrer_watch.daemon.throttle import Throttle
 from konivrer_watch.daemon.upkeep import Upkeep
-from konivrer_watch.daemon.workbench import Memory, StateFolders, Workbench, open_workbench
-from konivrer_watch.system.control import serve
+from konivrer_watch.daemon.workbench import Memory, Workbench, open_workbench
+from konivrer_watch.report.status import WatchReport
+from konivrer_watch.system.cookie import Cookie
 from konivrer_watch.system.lease import hold_lease
 from konivrer_watch.system.load import LoadMeter
+from konivrer_watch.system.logs import Severity
+from konivrer_watch.system.mounts import needs_sweeps
+from konivrer_watch.system.notify import Notifier
 from konivrer_watch.system.portable import PollingSource, PortableSource
 
 _SETTINGS = frozenset({b"pyproject.toml", b"konivrer-watch.toml"})
 
 
-class Ended(StrEnum):
-    """Why watching ended."""
-
-    INTERRUPTED = "interrupted"
-    TERMINATED = "terminated"
-    SETTINGS = "settings"
-    STATE_LOST = "state lost"
-
-
 class Watch(msgspec.Struct, frozen=True):
-    """What to watch, and how. ``reread`` returns the settings as they are now, or raises ``UsageFault``."""
+    """What to watch, and how. ``reread`` returns the settings as they are now, or raises ``UsageFault``.
+
+    ``socket`` returns where the control socket belongs now, ``log_fault`` why nothing can be logged. ``record`` tells
+    who started this, and how often it was restarted. ``say_healed`` logs what heals find.
+    """
 
     place: Place
     packs: Packs
     settings: Settings
     folders: StateFolders
-    socket: Path
+    socket: Callable[[], Path]
     reread: Callable[[], Settings]
+    record: ServiceRecord
+    pull: StartupPull
+    log_fault: Callable[[], str | None]
+    say_healed: Callable[[Severity, str], None]
 
 
-async def watch(request: Watch, listener: Listener) -> Ended:
-    """Watch until SIGINT or SIGTERM, or until it has to begin anew: the settings changed, or the state folder went.
+async def watch(request: Watch, listener: Listener, notifier: Notifier, ending: Ending) -> Ended:
+    """Watch until ``ending`` says so or the supervisor is gone, or until it has to begin anew.
 
-    Raises ``LeaseHeldError`` where this root is watched already.
+    It begins anew where the settings changed, or the state folder went. Raises ``LeaseHeldError`` where this root is
+    watched already.
     """
-    holder = f"process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    with hold_lease(request.folders.own / "lock", holder):
+    by = request.record.launcher
+    holder = f"process {os.getpid()} ({by}), since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    with hold_lease(request.folders.own / "lock", holder, request.socket()):
         try:
             async with open_workbench(
                 request.place, request.packs, request.settings, request.folders, Memory.KEPT
             ) as bench:
-                return await _App(request, bench, listener).run()
+                return await _App(request, bench, listener, notifier, ending).run()
         except BaseExceptionGroup as group:
-            stop = group.subgroup(StopError)
-            if stop is None:
+            stops, others = group.split(StopError)
+            if stops is None or others is not None:
                 raise
-            raise _first(stop) from group
+            raise _first(stops) from group
 
 
 class _App:
-    def __init__(self, request: Watch, bench: Workbench, listener: Listener) -> None:
+    def __init__(
+        self, request: Watch, bench: Workbench, listener: Listener, notifier: Notifier, ending: Ending
+    ) -> None:
         settings = request.settings
         self._request = request
         self._bench = bench
         self._listener = listener
+        self._notifier = notifier
+        self._ending = ending
         self._ended = Ended.TERMINATED
         self._scope = anyio.CancelScope()
+        self._looked = anyio.Event()
         self._inbox = Inbox()
         self._recorder = Recorder(self._hear)
         self._upkeep = Upkeep(
@@ -90,12 +108,19 @@ class _App:
             self._recorder,
             settings,
             request.reread,
+            request.log_fault,
             request.folders.own / "lock",
             lambda: self._end(Ended.SETTINGS),
             lambda: self._end(Ended.STATE_LOST),
         )
-        kind = PollingSource if settings.source == "poll" else PortableSource
-        self._source = kind(request.place.root, self._inbox.put_nowait, self._source_changed)
+        root = request.place.root
+        no_events = needs_sweeps(root) if settings.source == "auto" else None
+        kind = PollingSource if settings.source == "poll" or no_events is not None else PortableSource
+        cookie = Cookie(root, bytes(request.folders.own / "probe"))
+        self._source = kind(root, self._inbox.put_nowait, self._source_changed, cookie)
+        self._probe = Probe(
+            self._source, cookie, self._recorder, self._inbox, settings.check_interval, _utc_now
+        )
         queue = Queue()
         meter = LoadMeter()
 
@@ -111,41 +136,78 @@ class _App:
             self._inbox,
             queue,
             self._recorder,
-            self._source.rebuild_nowait,
-            announced=self._source.announces,
+            self._source,
+            self._probe.doubt_nowait,
         )
         self._runner = Runner(queue, self._throttle, bench.judge, self._recorder, self._inbox, self._intake)
+        self._heartbeat = Heartbeat(
+            notifier,
+            settings.check_interval,
+            self._recorder,
+            self._throttle,
+            lambda: self._intake.drained and not self._intake.is_sweep_due,
+            announces=self._source.announces,
+        )
+        patient = Patient(
+            root,
+            request.record.launcher,
+            request.folders,
+            settings,
+            bench,
+            self._recorder,
+            self._inbox,
+            self._intake,
+            self._source,
+            self._probe,
+            request.socket,
+            request.log_fault,
+        )
+        self._healing = Healing(patient, self._throttle, request.say_healed, _utc_now)
         self._service = Service(
-            request.place.root,
-            self._source.name,
+            root,
+            request.record,
+            WatchReport(self._source.name, reason=no_events),
             settings,
             self._recorder,
             self._intake,
             queue,
             self._throttle,
             meter,
+            self._heartbeat,
+            self._healing,
         )
 
     async def run(self) -> Ended:
         with self._scope:
             async with anyio.create_task_group() as group:
-                group.start_soon(self._end_on_signal)
-                await group.start(self._serve)
+                group.start_soon(self._end_when_told)
+                group.start_soon(self._end_when_orphaned)
+                await group.start(self._listen)
+                self._notifier.ready("checking the tree")
+                group.start_soon(self._heartbeat.run)
                 group.start_soon(self._source.run)
+                group.start_soon(self._probe.run)
                 group.start_soon(self._intake.run)
                 group.start_soon(self._throttle.run)
                 group.start_soon(self._runner.run)
                 group.start_soon(self._upkeep.run)
+                group.start_soon(self._healing.run)
+                group.start_soon(self._request.pull.run, self._recorder, self._looked)
+        if self._ended in ANEW:
+            self._notifier.reloading()
+        else:
+            self._notifier.stopping()
         return self._ended
 
-    async def _end_on_signal(self) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            async for number in signals:
-                self._end(Ended.INTERRUPTED if number is signal.SIGINT else Ended.TERMINATED)
-                return
+    async def _end_when_told(self) -> None:
+        self._end(await self._ending.wait())
 
-    async def _serve(self, task_status: TaskStatus[None]) -> None:
-        await serve(self._request.socket, self._service.answer, task_status=task_status)
+    async def _end_when_orphaned(self) -> None:
+        await self._notifier.wait_orphaned()
+        self._end(Ended.ORPHANED)
+
+    async def _listen(self, task_status: TaskStatus[None]) -> None:
+        await keep_listening(self._request.socket, self._service.answer, task_status=task_status)
 
     def _end(self, ended: Ended) -> None:
         self._ended = ended
@@ -153,6 +215,9 @@ class _App:
 
     def _hear(self, event: Event, judgements: tuple[Judgement, ...], status: Status) -> None:
         self._listener(event, judgements, status)
+        self._heartbeat.note(event)
+        if isinstance(event, SweepFinished):
+            self._looked.set()
         if isinstance(event, ChangesSeen) and any(change.path in _SETTINGS for change in event.changes):
             self._upkeep.ask_nowait()
 

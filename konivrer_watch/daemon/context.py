@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 
 from konivrer_watch import __version__, passes
+from konivrer_watch.core.events import Fault
 from konivrer_watch.core.fingerprint import verdict_key
 from konivrer_watch.core.model import FileRecord, Pass, Problem, ProblemKind, Signature
 from konivrer_watch.core.relevance import steers
-from konivrer_watch.core.status import Fault
 from konivrer_watch.daemon.linter import Linter
 from konivrer_watch.passes.lint.config import LintConfigurations, LintProfile
 from konivrer_watch.passes.lint.neighbourhood import Neighbourhoods

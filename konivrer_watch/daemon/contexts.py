@@ -11,9 +11,9 @@ import anyio.to_thread
 import msgspec
 
 from konivrer_watch.core.errors import EngineMissingError, JobError, UsageFault
+from konivrer_watch.core.events import Fault
 from konivrer_watch.core.model import Pass, Problem, ProblemKind, Signature
 from konivrer_watch.core.settings import Settings
-from konivrer_watch.core.status import Fault
 from konivrer_watch.daemon.context import ConfigurationReader, Context, Engines, own_engines, read_security
 from konivrer_watch.daemon.frames import WorkerSetup, encode
 from konivrer_watch.daemon.hints import blamed

@@ -10,19 +10,21 @@ from datetime import UTC, datetime
 import anyio
 import anyio.to_thread
 
-from konivrer_watch.core.model import Change, ChangeKind, Hint, Signature, Trigger
-from konivrer_watch.core.relevance import steers
-from konivrer_watch.core.settle import Settle, Settled
-from konivrer_watch.core.status import (
+from konivrer_watch.core.events import (
     ChangesSeen,
     ContextRead,
     FilesRemoved,
     QueueDrained,
     SweepFinished,
 )
+from konivrer_watch.core.model import Change, ChangeKind, Hint, Signature, Trigger
+from konivrer_watch.core.relevance import steers
+from konivrer_watch.core.settle import Settle, Settled
 from konivrer_watch.core.tree import diff
+from konivrer_watch.daemon.audit import Audit
 from konivrer_watch.daemon.inbox import Inbox
 from konivrer_watch.daemon.look import Sighting, look
+from konivrer_watch.daemon.probe import Source
 from konivrer_watch.daemon.queue import Queue
 from konivrer_watch.daemon.recorder import Recorder
 from konivrer_watch.daemon.sweep import DEGRADED_SECONDS, RootWatch, pause_after, sweep
@@ -47,19 +49,18 @@ class Intake:
         inbox: Inbox,
         queue: Queue,
         recorder: Recorder,
-        rebuild_source: Callable[[], None],
-        *,
-        announced: bool = True,
+        source: Source,
+        doubt: Callable[[], None],
     ) -> None:
-        """``announced`` is whether there is a source that tells of changes; without one, sweeps find them all."""
+        """``doubt`` is called where the source missed something."""
         self._contexts = bench.contexts
         self._judge = bench.judge
         self._settle = settle
         self._inbox = inbox
         self._queue = queue
         self._recorder = recorder
-        self._announced = announced
-        self._root = RootWatch(recorder, rebuild_source)
+        self._root = RootWatch(recorder, source.rebuild_nowait)
+        self._audit = Audit(bench.contexts.scope().root, source, recorder, doubt)
         self._links: tuple[bytes, ...] = ()
         self._context_is_old = True
         self._racy: set[bytes] = set()
@@ -82,7 +83,9 @@ class Intake:
         while True:
             await self._wait()
             hints = self._inbox.take()
-            if hints is None or len(hints) > _MANY or self._is_sweep_due:
+            self._audit.heard(hints)
+            await self._audit.settle()
+            if hints is None or len(hints) > _MANY or self.is_sweep_due:
                 await self._sweep(Trigger.SWEEP)
             elif hints:
                 await self._look(hints)
@@ -103,7 +106,8 @@ class Intake:
         return self._recorder.status.as_of != self._recorder.status.swept
 
     @property
-    def _is_sweep_due(self) -> bool:
+    def is_sweep_due(self) -> bool:
+        """Whether the tree should be looked at as a whole by now."""
         return self._begun < self._wanted or anyio.current_time() >= self._sweep_at
 
     @property
@@ -138,15 +142,15 @@ class Intake:
     async def _wait(self) -> None:
         """Return when there is a hint, a path is quiet, a sweep is due, or somebody asks."""
         ready = self._settle.next_ready()
-        deadline = self._sweep_at if ready is None else min(self._sweep_at, ready)
-        if self._is_sweep_due:
+        deadline = min(self._sweep_at, self._audit.next_due, self._sweep_at if ready is None else ready)
+        if self.is_sweep_due:
             return
         with anyio.CancelScope(deadline=deadline):
             await self._inbox.wait()
 
     async def _sweep(self, trigger: Trigger) -> None:
         self._begun += 1
-        at = datetime.now(UTC)
+        at, begun = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), anyio.current_time()
         try:
             swept = await anyio.to_thread.run_sync(sweep, self._contexts.scope())
         except OSError as error:
@@ -157,6 +161,9 @@ class Intake:
         self._root.found(swept.root)
         snapshot = swept.snapshot
         changes = diff(self.files, snapshot.files)
+        blind = (*snapshot.skipped, *self._recorder.status.skipped)
+        # To the first look everything is new.
+        unannounced = self._audit.swept(self.files, changes if self._ended else (), blind, begun)
         # Two writes within one tick of the file system's clock look like one: what was young is read once more.
         again = [path for path in self._racy if path in snapshot.files]
         self.files = dict(snapshot.files)
@@ -166,17 +173,15 @@ class Intake:
         self._note(changes, trigger if len(changes) > _MANY or trigger is Trigger.START else Trigger.SAVE)
         for path in again:
             self._settle.note(path, Trigger.SWEEP, anyio.current_time(), _OLD)
-        if snapshot.steering != self._steering or await self._surroundings_changed():
+        if snapshot.steering != self._steering or await anyio.to_thread.run_sync(
+            self._contexts.surroundings_changed
+        ):
             self._context_is_old = True
         self._steering = snapshot.steering
-        alone = not self._announced or self._recorder.status.degraded is not None
-        self._sweep_at = anyio.current_time() + pause_after(swept.cost, alone=alone)
-        self._recorder.record(SweepFinished(at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"), tuple(snapshot.skipped)))
+        self._sweep_at = anyio.current_time() + pause_after(swept.cost, alone=self._audit.alone)
+        self._recorder.record(SweepFinished(at, snapshot.skipped, unannounced))
         self._ended = self._begun
         self._judge.forget(self.files)
-
-    async def _surroundings_changed(self) -> bool:
-        return await anyio.to_thread.run_sync(self._contexts.surroundings_changed)
 
     async def _look(self, hints: frozenset[bytes]) -> None:
         try:
@@ -196,7 +201,7 @@ class Intake:
                 self.files[change.path] = change.signature
                 self._racy.add(change.path)
         self._note(sighting.changes, Trigger.SAVE)
-        if await self._surroundings_changed():
+        if await anyio.to_thread.run_sync(self._contexts.surroundings_changed):
             self._context_is_old = True
         if sighting.folders:
             self._sweep_at = min(self._sweep_at, anyio.current_time() + _FOLLOW_UP_SECONDS)

@@ -1,6 +1,6 @@
 """From paths to outcomes: bytes read once, verdicts looked up by key, and only what is unknown sent to the engines."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import anyio
 import anyio.to_thread
@@ -56,6 +56,11 @@ class Judge:
     def records(self) -> Mapping[bytes, FileRecord]:
         """What is remembered of the files, by path."""
         return self._reader.records
+
+    def distrust(self, paths: Iterable[bytes]) -> None:
+        """Forget what is remembered of these files: they are read again when they are judged next."""
+        for path in list(paths):
+            self._reader.records.pop(path, None)
 
     async def judge(self, entries: Sequence[Settled]) -> Judged:
         """Judge a batch. Files that another program writes meanwhile are returned in ``again``, without a verdict."""
@@ -124,8 +129,7 @@ class Judge:
 
     def forget(self, files: Collection[bytes]) -> None:
         """Drop the records of all other files than these."""
-        for path in self._reader.records.keys() - files:
-            del self._reader.records[path]
+        self.distrust(self._reader.records.keys() - files)
 
     def _look(self, entries: Sequence[Settled], context: Context) -> tuple[Seen, dict[bytes, Verdict]]:
         seen = self._reader.look(entries, context)

@@ -6,14 +6,12 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from konivrer_watch.core.hearing import DECIDES_FOR_OTHERS
 from konivrer_watch.core.model import Change, Signature
 from konivrer_watch.core.relevance import candidate, steers
 from konivrer_watch.core.tree import diff, is_within
 from konivrer_watch.system.files import signature_of
 from konivrer_watch.system.scan import ScanScope, dispose, scan
-
-# What counts beside and below them changes with them.
-_DECIDES_FOR_OTHERS = frozenset({b".gitignore", b"pyvenv.cfg"})
 
 
 class Sighting(msgspec.Struct, frozen=True):
@@ -34,7 +32,7 @@ def look(scope: ScanScope, known: Mapping[bytes, Signature], hints: Iterable[byt
     folders = False
     for path in _outermost(hints):
         name = path.rpartition(b"/")[2]
-        if not path or name in _DECIDES_FOR_OTHERS or (steers(name) and not dispose(scope, path).counts):
+        if not path or name in DECIDES_FOR_OTHERS or (steers(name) and not dispose(scope, path).counts):
             return Sighting((), uncertain=True)
         mode = _mode(os.path.join(scope.root, path))
         if mode is not None and stat.S_ISDIR(mode):

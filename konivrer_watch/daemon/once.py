@@ -9,13 +9,15 @@ import anyio
 import anyio.to_thread
 import msgspec
 
+from konivrer_watch.core.events import ContextRead, FilesJudged, QueueDrained, SweepFinished
 from konivrer_watch.core.model import Outcome, Problem, ProblemKind, Skip, Trigger, Verdict
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.settle import Settled
-from konivrer_watch.core.status import ContextRead, FilesJudged, QueueDrained, Status, SweepFinished, fold
+from konivrer_watch.core.status import Status, fold
 from konivrer_watch.daemon.contexts import Packs, Place
 from konivrer_watch.daemon.describe import describe
-from konivrer_watch.daemon.workbench import Memory, StateFolders, Workbench, open_workbench
+from konivrer_watch.daemon.folders import StateFolders
+from konivrer_watch.daemon.workbench import Memory, Workbench, open_workbench
 from konivrer_watch.report.verdicts import Report, Timing
 from konivrer_watch.system.scan import Snapshot, dispose
 

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import msgspec
 
+from konivrer_watch.core.events import Event, FilesJudged, FilesRemoved
 from konivrer_watch.core.model import Finding, Outcome
 from konivrer_watch.core.news import News, compare
-from konivrer_watch.core.status import Event, FilesJudged, FilesRemoved, Status, fold
+from konivrer_watch.core.status import Status, fold
 
 
 class Judgement(msgspec.Struct, frozen=True):

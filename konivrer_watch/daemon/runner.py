@@ -2,9 +2,9 @@
 
 import anyio
 
+from konivrer_watch.core.events import FilesJudged
 from konivrer_watch.core.model import Hint
 from konivrer_watch.core.settle import Settled
-from konivrer_watch.core.status import FilesJudged
 from konivrer_watch.daemon.inbox import Inbox
 from konivrer_watch.daemon.intake import Intake
 from konivrer_watch.daemon.judge import Judge

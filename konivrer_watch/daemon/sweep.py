@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from konivrer_watch.core.status import RootChanged
+from konivrer_watch.core.events import RootChanged
 from konivrer_watch.daemon.recorder import Recorder
 from konivrer_watch.system.scan import ScanScope, Snapshot, scan
 
@@ -15,6 +15,8 @@ _SHARE = 0.001
 _LEAST_SECONDS = 10.0
 DEGRADED_SECONDS = 2.0
 _ALONE_SHARE = 0.05
+# A huge tree on a slow file system is looked at nevertheless: its sweeps are the sign of life of whoever polls it.
+_ALONE_MOST_SECONDS = 30.0
 
 RootId = tuple[int, int]
 """A folder's device and inode."""
@@ -42,7 +44,7 @@ def pause_after(cost: float, *, alone: bool) -> float:
     ``alone`` is whether nothing but sweeps tells of changes.
     """
     if alone:
-        return max(DEGRADED_SECONDS, cost / _ALONE_SHARE)
+        return min(max(DEGRADED_SECONDS, cost / _ALONE_SHARE), _ALONE_MOST_SECONDS)
     return max(_LEAST_SECONDS, cost / _SHARE)
 
 

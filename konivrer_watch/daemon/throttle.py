@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import anyio
 
+from konivrer_watch.core.events import WorkPaused, WorkResumed
 from konivrer_watch.core.pace import Go, Limits, Load, Pace, Resource, Wait, decide, started, step, suspect
-from konivrer_watch.core.status import WorkPaused, WorkResumed
 
 SAMPLE_SECONDS = 1.0
 # Work that was asked for within so many seconds counts as work under way.

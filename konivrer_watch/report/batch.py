@@ -16,7 +16,7 @@ _GONE_SHOWN = 3
 
 
 def verdicts_text(
-    verdicts: Sequence[VerdictLine], troubles: Iterable[Told], *, color: bool, zone: tzinfo = UTC
+    verdicts: Sequence[VerdictLine], troubles: Iterable[Told], *, color: bool, zone: tzinfo | None = UTC
 ) -> str:
     """Each verdict by itself, what is wrong with it below; what is wrong with several stands once, at the end.
 
@@ -37,7 +37,12 @@ def verdicts_text(
 
 
 def occasion_text(
-    why: str, verdicts: Sequence[VerdictLine], troubles: Iterable[Told], *, color: bool, zone: tzinfo = UTC
+    why: str,
+    verdicts: Sequence[VerdictLine],
+    troubles: Iterable[Told],
+    *,
+    color: bool,
+    zone: tzinfo | None = UTC,
 ) -> str:
     """What came of ``why``: counts, the worst ten new findings or else three that went, and what is wrong.
 
@@ -50,7 +55,7 @@ def occasion_text(
     slowest = duration(max(verdict.latency_ms for verdict in verdicts))
     clock = clock_text(verdicts[-1].at, zone)
     lines = [
-        f"{clock}  {why}: {count(len(verdicts), 'file')}, {state}{len(appeared):,} new, {len(gone):,} gone ({slowest})",
+        f"{clock}{why}: {count(len(verdicts), 'file')}, {state}{len(appeared):,} new, {len(gone):,} gone ({slowest})",
         *_listed("+", appeared, _NEW_SHOWN, "new", color=color),
         *(_listed("-", gone, _GONE_SHOWN, "gone", color=color) if not appeared else ()),
         *trouble_lines(gathered(troubles), indent="  ", color=color),

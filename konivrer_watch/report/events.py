@@ -130,20 +130,24 @@ def event_json(event: Event) -> bytes:
             return encode(_HealJson(event.at, event.found, event.mended))
 
 
-def event_text(event: Event, *, color: bool, zone: tzinfo = UTC) -> str:
-    """One event as a plain line, a verdict with indented lines below; the clock shows ``zone``'s time."""
+def event_text(event: Event, *, color: bool, zone: tzinfo | None = UTC) -> str:
+    """One event as a plain line, a verdict with indented lines below; the clock shows ``zone``'s time.
+
+    Without a zone it is for a log: that has a clock of its own, and each line of a verdict names its file, since logs
+    are searched line by line.
+    """
     clock = clock_text(event.at, zone)
     match event:
         case ChangeLine():
-            return f"{clock}  {escape(path_text(event.path))}  {event.kind}"
+            return f"{clock}{escape(path_text(event.path))}  {event.kind}"
         case VerdictLine():
-            return "\n".join(_verdict_lines(event, clock, color=color))
+            return "\n".join(_verdict_lines(event, clock, names=zone is None, color=color))
         case StateLine():
-            return f"{clock}  {_with_reason(event.state, event.reason)}"
+            return clock + _with_reason(event.state, event.reason)
         case PullLine():
-            return f"{clock}  {_with_reason(f'pull: {event.result}', event.reason)}"
+            return clock + _with_reason(f"pull: {event.result}", event.reason)
         case HealLine():
-            return f"{clock}  heal: {event.found:,} found, {event.mended:,} mended"
+            return f"{clock}heal: {event.found:,} found, {event.mended:,} mended"
 
 
 def _verdict_json(verdict: VerdictLine) -> _VerdictJson:
@@ -167,20 +171,22 @@ def _verdict_json(verdict: VerdictLine) -> _VerdictJson:
     )
 
 
-def _verdict_lines(verdict: VerdictLine, clock: str, *, color: bool) -> Iterator[str]:
+def _verdict_lines(verdict: VerdictLine, clock: str, *, names: bool, color: bool) -> Iterator[str]:
     asked = " ".join(verdict.passes) or verdict.trigger
-    name = paint(escape(path_text(verdict.path)), "1", color=color)
+    path = escape(path_text(verdict.path))
+    place = f"{path}:" if names else ""
     took = f", {duration(verdict.latency_ms)}" if verdict.passes else ""
-    yield f"{clock}  {name}  {_outcome(verdict, color=color)}  ({escape(asked)}{took})"
+    yield f"{clock}{paint(path, '1', color=color)}  {_outcome(verdict, color=color)}  ({escape(asked)}{took})"
     for sign, word, findings in (("+", "new", verdict.appeared), ("-", "gone", verdict.gone)):
         shown = findings
         if len(findings) > _FINDINGS_SHOWN:
             shown = [one for _, one in worst_first((b"", one) for one in findings)][:_FINDINGS_SHOWN]
         for finding in sorted(shown, key=lambda one: one.order):
-            yield f"  {sign} {finding_text(finding, color=color)}"
+            yield f"  {sign} {place}{finding_text(finding, color=color)}"
         if len(findings) > len(shown):
-            yield f"  and {len(findings) - len(shown):,} more {word}"
-    troubles = gathered((b"", pass_, problem) for pass_, problem in verdict.problems)
+            yield f"  {place}{' ' if names else ''}and {len(findings) - len(shown):,} more {word}"
+    troubled = verdict.path if names else b""
+    troubles = gathered((troubled, pass_, problem) for pass_, problem in verdict.problems)
     yield from trouble_lines(troubles, indent="  ", color=color)
 
 
@@ -195,9 +201,9 @@ def _outcome(verdict: VerdictLine, *, color: bool) -> str:
     return ", ".join(parts) or "clean"
 
 
-def clock_text(at: str, zone: tzinfo) -> str:
-    """An ISO time as the clock of a zone shows it."""
-    return datetime.fromisoformat(at).astimezone(zone).strftime("%H:%M:%S")
+def clock_text(at: str, zone: tzinfo | None) -> str:
+    """How a line begins: with an ISO time as the clock of a zone shows it, or, without one, with nothing."""
+    return "" if zone is None else datetime.fromisoformat(at).astimezone(zone).strftime("%H:%M:%S  ")
 
 
 def _with_reason(what: str, reason: str | None) -> str:

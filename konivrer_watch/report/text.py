@@ -1,25 +1,14 @@
 """What a developer reads in a terminal: safe to print whatever a file's name or content holds."""
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from konivrer_watch.core.escape import escape as escape
 from konivrer_watch.core.model import Finding, Level, Pass, Problem, Safety, Skip
 from konivrer_watch.report.verdicts import Report, in_order, level_counts
 
-# C0, DEL and C1; the bidirectional controls of UAX 9; line and paragraph separators; lone surrogates.
-_UNSAFE = re.compile(
-    "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
-)
 _COLOUR = {Level.ERROR: "31", Level.WARNING: "33", Level.NOTE: "36"}
 _PATHS_SHOWN = 10
-
-
-def escape(text: str) -> str:
-    """Write control and bidirectional characters as ``\\xNN`` or ``\\uNNNN``; the result is one line."""
-    if text.isprintable():
-        return text
-    return _UNSAFE.sub(lambda match: _code(ord(match[0])), text)
 
 
 def path_text(path: bytes) -> str:
@@ -136,7 +125,3 @@ def _completeness(report: Report, *, color: bool) -> str:
 
 def _is_automatic(finding: Finding) -> bool:
     return finding.fix is not None and finding.fix.safety is Safety.AUTO
-
-
-def _code(point: int) -> str:
-    return f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}"

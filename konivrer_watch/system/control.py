@@ -1,8 +1,7 @@
 """The service's end of the control socket. It is the only listener, and only for its own user.
 
-Bounds: a request has 64 KiB and a deadline to arrive, a reply 64 MiB and a deadline to be taken,
-32 connections are served at once and the rest wait in the kernel's backlog. A client that goes
-away takes its request with it. Whatever a client sends harms nobody but itself.
+So many connections are open at once, the rest wait in the kernel's backlog; what is said on each, and its bounds, is
+``control_exchange``'s.
 """
 
 import contextlib
@@ -11,52 +10,27 @@ import fcntl
 import os
 import socket
 import stat
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
-import msgspec
 from anyio.abc import TaskStatus
 
 from konivrer_watch.core.errors import LeaseHeldError, StopError
-from konivrer_watch.system.control_wire import (
-    LARGEST_REQUEST,
-    LENGTH,
-    Answer,
-    FrameError,
-    Ping,
-    Refusal,
-    Request,
-    Status,
-    Stop,
-    checked_length,
-    frame,
-    peer_uid,
-    read_request,
-    socket_address,
-)
+from konivrer_watch.system.control_exchange import DEADLINES, Deadlines, Exchanges, Handle
+from konivrer_watch.system.control_wire import Heal, Ping, Request, Status, Stop, socket_address
 from konivrer_watch.system.files import make_private
 
-__all__ = ["ControlUnavailable", "Deadlines", "Ping", "Request", "Status", "Stop", "serve"]
+__all__ = ["ControlUnavailable", "Deadlines", "Heal", "Ping", "Request", "Status", "Stop", "serve"]
 
-MOST_CONNECTIONS = 32
+MOST_CONNECTIONS = 128
+"""Half of the files that macOS lets a process open by default."""
+
 BACKLOG = 128
 
 PROBE_TIMEOUT = 1.0
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 EXHAUSTED_PAUSE = 0.1
-
-Handle = Callable[[Request], Awaitable[bytes]]
-
-
-class Deadlines(msgspec.Struct, frozen=True):
-    """Seconds for a whole request to arrive, and for a whole reply to be taken."""
-
-    request: float = 5.0
-    reply: float = 30.0
-
-
-DEADLINES = Deadlines()
 
 
 class ControlUnavailable(StopError):
@@ -77,10 +51,11 @@ async def serve(
     at ``path``, and :class:`ControlUnavailable` where the socket cannot be made.
     """
     slots = anyio.Semaphore(MOST_CONNECTIONS)
+    exchanges = Exchanges(handle, deadlines)
 
     async def converse(connection: socket.socket) -> None:
         try:
-            await _converse(connection, handle, deadlines)
+            await exchanges.converse(connection)
         finally:
             slots.release()
 
@@ -173,75 +148,3 @@ async def _accept(listener: socket.socket) -> socket.socket:
         else:
             connection.setblocking(False)
             return connection
-
-
-async def _converse(connection: socket.socket, handle: Handle, deadlines: Deadlines) -> None:
-    with contextlib.closing(connection):
-        try:
-            _refuse_strangers(connection)
-            with anyio.fail_after(deadlines.request):
-                request = await _next_request(connection)
-        except FrameError as error:
-            await _send(connection, Refusal(str(error)), deadlines.reply)
-        except TimeoutError:
-            late = Refusal(f"no whole request came within {deadlines.request:g} s")
-            await _send(connection, late, deadlines.reply)
-        except (ConnectionError, EOFError):
-            return
-        else:
-            await _answer(connection, handle, request, deadlines.reply)
-
-
-def _refuse_strangers(connection: socket.socket) -> None:
-    """Raise FrameError for a peer that is neither our user nor root, who may do everything anyway."""
-    uid = peer_uid(connection)
-    if uid not in (None, os.geteuid(), 0):
-        raise FrameError(f"this service is user {os.geteuid()}'s, not user {uid}'s")
-
-
-async def _next_request(connection: socket.socket) -> Request:
-    (length,) = LENGTH.unpack(await _receive(connection, LENGTH.size))
-    return read_request(await _receive(connection, checked_length(length, LARGEST_REQUEST)))
-
-
-async def _receive(connection: socket.socket, size: int) -> bytes:
-    received = bytearray()
-    while len(received) < size:
-        await anyio.wait_readable(connection)
-        try:
-            part = connection.recv(size - len(received))
-        except BlockingIOError:
-            continue
-        if not part:
-            raise EOFError
-        received += part
-    return bytes(received)
-
-
-async def _answer(connection: socket.socket, handle: Handle, request: Request, deadline: float) -> None:
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_cancel_when_gone, connection, tasks.cancel_scope)
-        body = await handle(request)
-        # No checkpoint between the handler and the first bytes: the answer to "stop" still gets out.
-        await _send(connection, Answer(body), deadline)
-        tasks.cancel_scope.cancel()
-
-
-async def _cancel_when_gone(connection: socket.socket, scope: anyio.CancelScope) -> None:
-    """End the request when its client hangs up, or says more than the one request it may."""
-    await anyio.wait_readable(connection)
-    scope.cancel()
-
-
-async def _send(connection: socket.socket, reply: Answer | Refusal, deadline: float) -> None:
-    """Send ``reply``; a client that does not take it within ``deadline`` seconds goes without."""
-    try:
-        unsent = memoryview(frame(reply))
-    except FrameError as error:
-        unsent = memoryview(frame(Refusal(f"the answer is too large: {error}")))
-    with anyio.move_on_after(deadline), contextlib.suppress(ConnectionError):
-        while unsent:
-            try:
-                unsent = unsent[connection.send(unsent) :]
-            except BlockingIOError:
-                await anyio.wait_writable(connection)

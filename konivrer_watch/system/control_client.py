@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from konivrer_watch.core.errors import StopError
@@ -12,6 +13,7 @@ from konivrer_watch.system.control_wire import (
     LARGEST_REPLY,
     LENGTH,
     FrameError,
+    Heal,
     Ping,
     Refusal,
     Request,
@@ -19,6 +21,7 @@ from konivrer_watch.system.control_wire import (
     Stop,
     checked_length,
     frame,
+    peer_uid,
     read_reply,
     socket_address,
 )
@@ -26,12 +29,15 @@ from konivrer_watch.system.control_wire import (
 __all__ = [
     "ControlAbsent",
     "ControlFault",
+    "ControlForeign",
     "ControlRefused",
     "ControlSilent",
+    "Heal",
     "Ping",
     "Request",
     "Status",
     "Stop",
+    "ask",
     "request",
 ]
 
@@ -57,6 +63,10 @@ class ControlRefused(ControlFault):
     """The service answered that it will not, or we may not ask it."""
 
 
+class ControlForeign(ControlRefused):
+    """What answers speaks another language: it is another version of the service, or another program."""
+
+
 def request(path: bytes | Path, request: Request, timeout: float) -> bytes:
     """The service's answer to ``request``, through the socket at ``path``.
 
@@ -67,6 +77,7 @@ def request(path: bytes | Path, request: Request, timeout: float) -> bytes:
     deadline = time.monotonic() + timeout
     try:
         with _connected(place, deadline) as connection:
+            _refuse_strangers(connection, place)
             connection.settimeout(_left(deadline))
             # A service that refuses us at once may have closed already; its words are still there to read.
             with contextlib.suppress(BrokenPipeError):
@@ -78,10 +89,36 @@ def request(path: bytes | Path, request: Request, timeout: float) -> bytes:
     except (ConnectionError, EOFError) as error:
         raise ControlSilent(f"the service at {place} ended the connection without an answer") from error
     except FrameError as error:
-        raise ControlRefused(f"what answers at {place} is another version or program: {error}") from error
+        raise ControlForeign(f"what answers at {place} is another version or program: {error}") from error
     if isinstance(reply, Refusal):
         raise ControlRefused(f"the service at {place} refused: {reply.message}")
     return reply.body
+
+
+def ask(places: Iterable[Path], request_: Request, timeout: float) -> bytes:
+    """The answer of the first service that listens at one of ``places``; ``timeout`` bounds all of them together.
+
+    A place where nobody listens, or that we may not enter, is passed over. Raises as :func:`request` does:
+    :class:`ControlAbsent` where nobody listens at any, :class:`ControlRefused` where one is not for us.
+    """
+    deadline = time.monotonic() + timeout
+    absent: list[str] = []
+    refused: ControlRefused | None = None
+    for place in places:
+        try:
+            return request(place, request_, max(deadline - time.monotonic(), 0.0))
+        except ControlAbsent as error:
+            absent.append(str(error))
+        except ControlRefused as error:
+            refused = refused or error
+    raise refused or ControlAbsent("; ".join(absent))
+
+
+def _refuse_strangers(connection: socket.socket, place: Path) -> None:
+    """Raise :class:`ControlRefused` where another user than ourselves answers; root may ask anyone's service."""
+    uid = peer_uid(connection)
+    if uid not in (None, os.geteuid(), 0) and os.geteuid() != 0:
+        raise ControlRefused(f"what answers at {place} is user {uid}'s, and not yours")
 
 
 def _connected(place: Path, deadline: float) -> socket.socket:

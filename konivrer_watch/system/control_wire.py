@@ -50,7 +50,16 @@ class Ping(msgspec.Struct, frozen=True, tag="ping", forbid_unknown_fields=True):
     """Only answer."""
 
 
-Request = Status | Stop | Ping
+class Heal(msgspec.Struct, frozen=True, tag="heal", forbid_unknown_fields=True):
+    """Heal now, or take what comes of the heal that is under way; answered when that has ended."""
+
+
+Request = Status | Stop | Ping | Heal
+
+
+def waits(request: Request) -> bool:
+    """Whether the answer takes its time, to come about or to be read."""
+    return isinstance(request, Heal) or (isinstance(request, Status) and (request.sync or request.findings))
 
 
 class Answer(msgspec.Struct, frozen=True, tag="answer"):

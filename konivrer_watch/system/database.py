@@ -21,6 +21,8 @@ _Result = TypeVar("_Result")
 # must not wait with it.
 _BUSY_SECONDS = 0.5
 _RETRY_SECONDS = 60.0
+# Of SQLite's virtual machine, between two looks at the clock: a millisecond or so.
+_CHECK_STEPS = 10_000
 _CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -50,6 +52,41 @@ class Database:
     def fault(self) -> str | None:
         """What fails now, else what was wrong when the file was opened."""
         return self._failing or self._unwritten or self._set_aside
+
+    @property
+    def failing(self) -> str | None:
+        """What fails now."""
+        return self._failing or self._unwritten
+
+    def examine(self, patience: float) -> str | None:
+        """Have SQLite check the file for ``patience`` seconds, by a connection of its own: nobody else waits for it.
+
+        Return what was wrong and is mended, since the last time included: the file was set aside, or replaced by
+        others, and is begun or opened anew. What cannot be mended is in ``failing``.
+        """
+        complaint = self._complaint(time.monotonic() + patience)
+        with self._lock:
+            if self._retry_at == float("inf"):
+                return None
+            lost = self._connection is not None and _identity(self._path) != self._file
+            if lost or complaint is not None or self._connection is None:
+                self._disconnect()
+                self._connection = self._open(complaint)
+            told, self._set_aside = self._set_aside, None
+        return f"{self._path} was removed or replaced by others; it was opened anew" if lost else told
+
+    def _complaint(self, deadline: float) -> sqlite3.Error | None:
+        """Return what SQLite finds wrong with the file; nothing where it cannot say, or not in time."""
+        try:
+            connection = sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
+            try:
+                connection.set_progress_handler(lambda: time.monotonic() > deadline, _CHECK_STEPS)
+                (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            return error if _is_corrupt(error) else None
+        return None if answer == "ok" else sqlite3.DatabaseError(" ".join(answer.split()))
 
     def read(self, act: Callable[[sqlite3.Connection], _Result], otherwise: _Result) -> _Result:
         """Run ``act``; on a fault of the database, return ``otherwise``, and keep it in ``fault`` until a success."""
@@ -119,7 +156,7 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         # SQLite alone would let everybody read what it makes; its -wal and -shm take after this file.
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
         connection = sqlite3.connect(
             self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )

@@ -1,5 +1,6 @@
 """Reads the user's files, none through a link that leaves the root, and makes folders of our own."""
 
+import errno
 import os
 import stat
 from hashlib import sha256
@@ -147,13 +148,24 @@ def _is_folder(entry: os.DirEntry[bytes]) -> bool:
 def make_private(folder: Path) -> None:
     """Make a folder, and every missing one above it, for its owner alone; what is there already stays as it is.
 
-    ``Path.mkdir`` gives the folders above the default mode. Raises ``OSError`` where one cannot be made.
+    ``Path.mkdir`` gives the folders above the default mode. Raises ``OSError`` where one cannot be made, or is another
+    user's: what lies there would be that one's to replace, by links for example.
     """
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
         if not folder.is_dir():
             raise
+        _refuse_owner(folder, {os.geteuid()})
+        _refuse_owner(folder.parent, {os.geteuid(), 0})
     except FileNotFoundError:
         make_private(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _refuse_owner(folder: Path, owners: set[int]) -> None:
+    owner = folder.stat().st_uid
+    if owner not in owners:
+        raise PermissionError(
+            errno.EPERM, f"it belongs to user {owner}, and we are user {os.geteuid()}", str(folder)
+        )

@@ -7,6 +7,7 @@ terminal hear nothing.
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Self
@@ -39,13 +40,13 @@ class Notifier:
         """We serve; ``text`` is one line on what we do."""
         self._send("READY=1", f"STATUS={text}")
 
-    def alive(self) -> None:
-        """We get on."""
-        self._send("WATCHDOG=1")
-
-    def waiting(self, text: str) -> None:
-        """We wait on purpose; ``text`` says for what."""
+    def alive(self, text: str) -> None:
+        """We get on; ``text`` is one line on what we do."""
         self._send("WATCHDOG=1", f"STATUS={text}")
+
+    def reloading(self) -> None:
+        """We end to begin anew, in this process: ``ready`` follows."""
+        self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
         """We end because we were told to."""

@@ -3,6 +3,7 @@
 import os
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -47,3 +48,8 @@ def boot_id() -> str:
     if sys.platform != "linux":
         return ""
     return (read_optional(b"/proc/sys/kernel/random/boot_id", 64) or b"").decode().strip()
+
+
+def now_text() -> str:
+    """Return the present instant as a record has it: UTC, in whole seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

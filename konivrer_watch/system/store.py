@@ -11,7 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from konivrer_watch.core.model import FileRecord, Verdict
+from konivrer_watch.core.fingerprint import key_mark
+from konivrer_watch.core.model import FileRecord, Pass, Verdict
 from konivrer_watch.system.database import Connection, Database, number
 
 # Raised with every change of a table or of what is encoded in one.
@@ -45,6 +46,11 @@ class VerdictStore:
         """What is wrong with the store, in words; ``None`` when all is well."""
         return self._database.fault
 
+    @property
+    def failing(self) -> str | None:
+        """What fails now, and not what was and is mended."""
+        return self._database.failing
+
     def get(self, keys: Sequence[bytes]) -> dict[bytes, Verdict]:
         """Return the verdicts that are known among ``keys``, and mark them as used today."""
         today = _today()
@@ -71,6 +77,24 @@ class VerdictStore:
         self._unpruned += len(rows)
         if self._unpruned >= _PRUNE_EVERY:
             self.prune()
+
+    def forget(self, keys: Iterable[bytes]) -> None:
+        """Drop these verdicts."""
+        rows = [(key,) for key in keys]
+        self._database.write(
+            lambda connection: connection.executemany("DELETE FROM verdict WHERE key = ?", rows), None
+        )
+
+    def empty(self, pass_: Pass) -> int:
+        """Drop all that one pass said, of every root; return how many verdicts went."""
+        mark = key_mark(pass_)
+        delete = "DELETE FROM verdict WHERE key >= ? AND key < ?"
+        bounds = (mark, bytes([mark[0] + 1]))
+        return self._database.write(lambda connection: connection.execute(delete, bounds).rowcount, 0)
+
+    def examine(self, patience: float) -> str | None:
+        """As ``Database.examine``."""
+        return self._database.examine(patience)
 
     def prune(self) -> int:
         """Drop the verdicts used longest ago until the store is within its bound; return how many went."""
@@ -109,6 +133,11 @@ class RecordStore:
         """What is wrong with the store, in words; ``None`` when all is well."""
         return self._database.fault
 
+    @property
+    def failing(self) -> str | None:
+        """What fails now, and not what was and is mended."""
+        return self._database.failing
+
     def load(self) -> dict[bytes, FileRecord]:
         """Return every record."""
         records: dict[bytes, FileRecord] = {}
@@ -134,6 +163,10 @@ class RecordStore:
             connection.executemany("INSERT OR REPLACE INTO file VALUES (?, ?)", rows)
 
         self._database.write(act, None)
+
+    def examine(self, patience: float) -> str | None:
+        """As ``Database.examine``. What was kept is then to be kept anew."""
+        return self._database.examine(patience)
 
     def _select(self, connection: Connection) -> list[tuple[bytes, bytes]]:
         if not _has_maker(connection):

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import anyio
@@ -88,6 +88,54 @@ class Workers:
                 raise
             self._idle.append(worker)
             return answer
+
+    async def examine(
+        self, frame: bytes, is_swollen: Callable[[int], bool], patience: float
+    ) -> tuple[str, ...]:
+        """Ask each child that has nothing to do for a sign of life, and end those that give none or have swollen.
+
+        ``frame`` is a question without work, ``is_swollen`` judges a process by its number, ``patience`` is in
+        seconds for each. Return what was wrong with those that were ended; the next request starts others.
+        """
+        troubles: list[str] = []
+        for worker in list(self._idle):
+            async with self._slots:
+                if worker not in self._idle:
+                    continue
+                self._idle.remove(worker)
+                trouble = await self._trouble(worker, frame, is_swollen, patience)
+                if trouble is None:
+                    self._idle.append(worker)
+                else:
+                    troubles.append(f"engine worker {worker.process.pid} {trouble}")
+        return tuple(troubles)
+
+    async def _trouble(
+        self, worker: _Worker, frame: bytes, is_swollen: Callable[[int], bool], patience: float
+    ) -> str | None:
+        """Return why a child had to be ended; it is lent to nobody meanwhile."""
+        trouble: str | None = None
+        try:
+            with anyio.fail_after(patience):
+                await worker.tell(frame)
+                await worker.hear()
+            if is_swollen(worker.process.pid):
+                trouble = "holds more memory than it needs"
+        except TimeoutError:
+            trouble = f"was silent for {patience:g} s"
+        except (
+            anyio.BrokenResourceError,
+            anyio.ClosedResourceError,
+            anyio.EndOfStream,
+            anyio.IncompleteRead,
+        ):
+            return f"had ended with {_ending(await self._end(worker))}"
+        except BaseException:
+            await self._end(worker)
+            raise
+        if trouble is not None:
+            await self._end(worker)
+        return trouble
 
     async def _borrow(self) -> _Worker:
         while self._idle:

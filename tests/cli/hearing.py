@@ -1,12 +1,15 @@
 """Lets a voice hear events, and reads what it said."""
 
 import os
+from datetime import UTC
 from pathlib import Path
 
 from konivrer_watch.cli.voice import Voice
+from konivrer_watch.cli.writer import Writer
+from konivrer_watch.core.events import Event, FilesJudged, FilesRemoved, QueueDrained
 from konivrer_watch.core.model import Finding, Outcome, Pass, Problem, Trigger, Verdict
 from konivrer_watch.core.news import News
-from konivrer_watch.core.status import Event, FilesJudged, FilesRemoved, QueueDrained, Status
+from konivrer_watch.core.status import Status
 from konivrer_watch.daemon.recorder import Judgement
 
 SWEPT = Status(swept="2026-01-01T00:00:00Z", as_of="2026-01-01T00:00:00Z")
@@ -14,10 +17,11 @@ DRAINED = QueueDrained()
 
 
 class Pipe:
-    """A pipe whose reader may be slow."""
+    """A pipe whose reader may be slow, and the sink that writes to it."""
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
+        self.sink = Writer(self.writer, 2)
 
     def fill(self) -> int:
         """Leave no room, and return how many bytes that took."""
@@ -32,10 +36,10 @@ class Pipe:
         os.set_blocking(self.writer, True)
         return filled
 
-    def drain(self, voice: Voice) -> bytes:
+    def drain(self) -> bytes:
         """Return all that was written, once the writer has ended."""
-        voice._writer._thread.join(10)
-        assert not voice._writer._thread.is_alive()
+        self.sink._thread.join(10)
+        assert not self.sink._thread.is_alive()
         os.close(self.writer)
         with os.fdopen(self.reader, "rb") as stream:
             return stream.read()
@@ -47,12 +51,12 @@ def said(
     why: str = "",
 ) -> list[str]:
     pipe = Pipe()
-    with Voice(pipe.writer, as_json=as_json, color=False) as voice:
+    with Voice(pipe.sink, as_json=as_json, color=False, zone=UTC) as voice:
         voice.begin(Path("/r"), why)
         for event, status, *judgements in events:
             voice.hear(event, judgements[0] if judgements else (), status)
     assert voice.fault is None
-    return pipe.drain(voice).decode().splitlines()
+    return pipe.drain().decode().splitlines()
 
 
 def judged(number: int, trigger: Trigger, *findings: Finding, problem: Problem | None = None) -> Judgement:

@@ -17,9 +17,9 @@ def test_each_setting_is_a_row_with_its_value_and_origin(
     monkeypatch.setenv("KONIVRER_WATCH_WORKERS", "2")
     rows = [line.split() for line in invoke("config", str(tmp_path)).output.splitlines()]
     assert [row[0].rstrip("*") for row in rows if row[0] != "*"] == list(KINDS)
-    assert ["log_keep*", "7", "konivrer-watch.toml"] in rows
+    assert ["log_keep", "7", "konivrer-watch.toml"] in rows
     assert ["workers", "2", "environment"] in rows
-    assert ["pull*", "true", "default"] in rows
+    assert ["verify*", "none", "default"] in rows
 
 
 def test_json_names_the_root_and_gives_the_same(tmp_path: Path) -> None:

@@ -183,3 +183,8 @@ def test_the_json_table_gives_values_that_resolve_to_the_same_settings() -> None
     assert shown["settings"]["hook.new_only"] == {"value": True, "origin": "pyproject.toml"}
     values = {key: entry["value"] for key, entry in shown["settings"].items()}
     assert resolve([Layer("again", values)]).settings == got.settings
+
+
+def test_a_key_of_thousands_of_parts_is_named_as_any_other_fault(tmp_path: Path) -> None:
+    (tmp_path / "konivrer-watch.toml").write_text("a." * 50_000 + "a = 1\n")
+    assert "not valid TOML: a key has more than 64 parts" in faults(tmp_path)[0]

@@ -13,6 +13,21 @@ from konivrer_watch.cli.main import ExitCode, main, program
 from konivrer_watch.core.errors import LeaseHeldError, StopError, UsageFault
 from tests.cli.running import commands, invoke
 
+COMMANDS = [
+    "watch",
+    "check",
+    "status",
+    "start",
+    "stop",
+    "restart",
+    "logs",
+    "heal",
+    "service",
+    "trust",
+    "untrust",
+    "config",
+]
+
 
 def ended(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     """Run ``main`` as the console script does; return the exit code."""
@@ -38,7 +53,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], int]:
 
 
 def test_every_command_has_examples_and_exit_codes_in_its_help() -> None:
-    assert list(commands()) == ["watch", "check", "status", "config"]
+    assert list(commands()) == COMMANDS
     for name in commands():
         text = invoke(name, "--help").output
         assert text.startswith(f"Usage: program {name} ")
@@ -103,7 +118,7 @@ def test_a_mistyped_command_is_answered_with_those_there_are(
     assert ended(monkeypatch, "chekc", *more) == ExitCode.USAGE
     told = capsys.readouterr().err
     assert (
-        "chekc: there is no such command or folder; commands: watch, check, status, config"
+        "chekc: there is no such command or folder; commands: " + ", ".join(COMMANDS)
         in told.split("Error: ")[1]
     )
 

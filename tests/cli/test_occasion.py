@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from konivrer_watch.cli.occasion import Occasion
+from konivrer_watch.core.events import ChangesSeen, FilesJudged
 from konivrer_watch.core.model import Change, ChangeKind, Finding, Trigger
 from konivrer_watch.core.news import News, compare
-from konivrer_watch.core.status import ChangesSeen, FilesJudged, FileState
+from konivrer_watch.core.status import FileState
 from tests.cli.hearing import DRAINED, SWEPT, gone, heard, judged, removed, said
 from tests.report.samples import JOIN, LOST, SHELL, UNUSED
 

@@ -6,8 +6,18 @@ from pathlib import Path
 import pytest
 
 import konivrer_watch
-from konivrer_watch.cli.places import find_place, find_root, find_socket, find_state, read_packs
+from konivrer_watch.cli import places
+from konivrer_watch.cli.grounds import find_place, read_packs
+from konivrer_watch.cli.places import (
+    find_known_root,
+    find_root,
+    find_socket,
+    find_sockets,
+    find_state,
+    name_root,
+)
 from konivrer_watch.core.errors import StopError, UsageFault
+from konivrer_watch.system.lease import hold_lease
 
 
 def test_a_root_is_absolute_and_free_of_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,6 +43,36 @@ def test_a_fault_shows_a_path_escaped() -> None:
     with pytest.raises(UsageFault) as caught:
         find_root("no\x1b\n\u202ewhere")
     assert str(caught.value) == "no\\x1b\\x0a\\u202ewhere: there is no such folder"
+
+
+def test_a_root_that_is_gone_is_known_as_long_as_its_state_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, environment = tmp_path.resolve() / "дом", {"KONIVRER_WATCH_STATE_DIR": str(tmp_path / "state")}
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageFault, match="there is no such folder"):
+        find_known_root("дом", environment)
+    root.mkdir()
+    assert find_known_root("дом", environment) == root
+    find_state(root, environment).own.mkdir(parents=True)
+    root.rmdir()
+    assert find_known_root("дом/", environment) == find_known_root(str(root), environment) == root
+    root.write_text("a file now")
+    assert find_known_root("дом", environment) == root
+
+
+def test_a_root_that_is_gone_is_named_from_where_one_stood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path.resolve() / "root"
+    root.mkdir()
+    (tmp_path / "link").symlink_to("root")
+    monkeypatch.chdir(root)
+    root.rmdir()
+    assert name_root(".", {"PWD": str(root)}) == name_root(str(tmp_path / "link"), {}) == root
+    assert name_root("sub", {"PWD": str(root)}) == root / "sub"
+    with pytest.raises(UsageFault, match=r"^a\\x00b: "):
+        name_root("/a\0b".removeprefix("/"), {"PWD": str(root)})
 
 
 def test_roots_have_states_of_their_own_even_if_they_are_named_alike(tmp_path: Path) -> None:
@@ -72,6 +112,42 @@ def test_the_socket_is_in_the_runtime_folder_where_there_is_one(tmp_path: Path) 
     assert find_socket(folders, runtime) == tmp_path / "konivrer-watch" / mark / "control.sock"
     assert find_socket(folders, {"XDG_RUNTIME_DIR": str(tmp_path / "none")}) == folders.own / "control.sock"
     assert find_socket(folders, {}) == folders.own / "control.sock"
+
+
+def test_a_runtime_folder_of_another_user_or_without_a_place_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = find_state(Path("/a/app"), {"KONIVRER_WATCH_STATE_DIR": "/s"})
+    monkeypatch.chdir(tmp_path)
+    assert find_socket(folders, {"XDG_RUNTIME_DIR": "."}) == folders.own / "control.sock"
+    stranger = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: stranger)
+    assert find_socket(folders, {"XDG_RUNTIME_DIR": str(tmp_path)}) == folders.own / "control.sock"
+
+
+def test_the_socket_is_looked_for_wherever_another_environment_would_have_put_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = find_state(Path("/a/app"), {"KONIVRER_WATCH_STATE_DIR": "/s"})
+    monkeypatch.setattr(places, "_RUNTIME_FOLDERS", str(tmp_path))
+    usual = tmp_path / str(os.geteuid())
+    assert find_sockets(folders, {}) == (folders.own / "control.sock",)
+    usual.mkdir()
+    runtime = find_socket(folders, {"XDG_RUNTIME_DIR": str(usual)})
+    other = find_socket(folders, {"XDG_RUNTIME_DIR": str(tmp_path)})
+    own = folders.own / "control.sock"
+    assert find_sockets(folders, {}) == (own, runtime)
+    assert find_sockets(folders, {"XDG_RUNTIME_DIR": str(usual)}) == (runtime, own)
+    assert find_sockets(folders, {"XDG_RUNTIME_DIR": str(tmp_path)}) == (other, runtime, own)
+
+
+def test_the_socket_is_looked_for_first_where_the_lock_says(tmp_path: Path) -> None:
+    folders = find_state(Path("/a/app"), {"KONIVRER_WATCH_STATE_DIR": str(tmp_path / "state")})
+    place = tmp_path / "run" / "control.sock"
+    with hold_lease(folders.own / "lock", "process 7 (direct)", place):
+        assert find_sockets(folders, {})[0] == place
+        assert find_sockets(folders, {})[-1] == folders.own / "control.sock"
+    assert place not in find_sockets(folders, {})
 
 
 def test_a_state_folder_inside_the_root_is_never_entered_and_one_outside_is_no_matter(tmp_path: Path) -> None:

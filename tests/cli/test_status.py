@@ -2,6 +2,9 @@
 
 import contextlib
 import functools
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,23 +15,27 @@ import pytest
 
 from konivrer_watch.cli.options import environment
 from konivrer_watch.cli.places import find_socket, find_state
-from konivrer_watch.core.model import Level, Pass, Problem, ProblemKind
-from konivrer_watch.report.json import encode, problem_json
-from konivrer_watch.report.status import (
-    LoadReport,
-    StatusReport,
-    WatchReport,
-    status_text,
-    stopped,
-    unanswered,
-)
+from konivrer_watch.core.model import Level, LogFile
+from konivrer_watch.report.json import encode
+from konivrer_watch.report.status import StatusReport, WatchReport
 from konivrer_watch.system.control import Request, Status, serve
 from tests.cli.running import answer, invoke
 
 FIELDS = [
     *("schema", "root", "state", "healthy", "reason", "pid", "supervisor_pid", "launcher", "started"),
-    *("uptime_s", "restarts", "as_of", "complete", "queue", "findings", "load", "heal", "pull", "watch"),
-    *("memory_mb", "logs", "problems"),
+    *(
+        "uptime_s",
+        "restarts",
+        "restart_reason",
+        "as_of",
+        "complete",
+        "queue",
+        "findings",
+        "load",
+        "heal",
+        "pull",
+    ),
+    *("watch", "memory_mb", "logs", "problems", "mend"),
 ]
 
 
@@ -75,7 +82,11 @@ def test_a_stopped_root_prints_every_field_and_exits_with_3(tmp_path: Path) -> N
     )
     result = invoke("status", str(tmp_path))
     assert result.return_value == 3
-    assert result.output == f"{tmp_path}: stopped; start it with 'konivrer-watch {tmp_path}'\n"
+    assert result.output.splitlines() == [
+        f"{tmp_path}: stopped",
+        "  why        no service watches this folder",
+        f"  mend       konivrer-watch start {tmp_path}",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -116,50 +127,26 @@ def test_an_answer_that_is_none_is_a_failed_service(tmp_path: Path, reply: bytes
         text = invoke("status", str(tmp_path))
     assert (code, report["state"], report["healthy"]) == (1, "failed", False)
     assert text.return_value == 1
-    assert text.output.startswith(f"{tmp_path}: failed, NOT HEALTHY: ")
-    assert text.output.count("\n") == 1
-
-
-def test_text_tells_what_holds_what_is_wrong_and_since_when(tmp_path: Path) -> None:
-    problem = Problem(ProblemKind.TOO_LARGE, "larger than 1024 kB", "exclude it")
-    lines = status_text(
-        running(
-            tmp_path,
-            healthy=False,
-            reason="inotify limit",
-            complete=False,
-            synced=False,
-            findings={Level.ERROR: 1, Level.WARNING: 0, Level.NOTE: 2},
-            problems=[problem_json(b"b\x1b.py", Pass.LINT, problem), problem_json(b"", None, problem)],
-        )
-    ).splitlines()
-    assert lines[0] == f"{tmp_path}: watching, NOT HEALTHY: inotify limit"
-    assert "  process    7 (terminal), up 1 d 2 h 3 min" in lines
-    assert (
-        "  as of      2026-01-01T00:00:00Z, incomplete; NOT IN SYNC: the time given was not enough" in lines
+    assert text.output.startswith(
+        f"{tmp_path}: failed, NOT HEALTHY\n  why        what answers is another version"
     )
-    assert "  findings   1 error, 0 warnings, 2 notes" in lines
-    assert "  watch      watchfiles" in lines
-    assert "  load       not measured: no work" in lines
-    assert "  problem    b\\x1b.py (lint): larger than 1024 kB; exclude it" in lines
-    assert "  problem    larger than 1024 kB; exclude it" in lines
+    assert text.output.endswith(f"\n  mend       konivrer-watch restart {tmp_path}\n")
 
 
-def test_a_load_that_was_measured_is_shown_with_one_decimal(tmp_path: Path) -> None:
-    text = status_text(running(tmp_path, load=LoadReport(12.34, None, 0.0)))
-    assert (
-        "  load       12.3 % CPU and unknown memory used by others, 0.0 % CPU by this service"
-        in text.splitlines()
-    )
+def test_the_logs_that_are_there_are_listed_whoever_answers(tmp_path: Path) -> None:
+    logs = find_state(tmp_path.resolve(), environment()).own / "logs"
+    logs.mkdir(parents=True)
+    (logs / LogFile.SERVICE).write_text("x" * 1234)
+    os.utime(logs / LogFile.SERVICE, (1_767_225_600, 1_767_225_600))
+    wanted = [{"path": str(logs / LogFile.SERVICE), "bytes": 1234, "modified": "2026-01-01T00:00:00Z"}]
+    assert answer("status", "--format", "json", str(tmp_path))[1]["logs"] == wanted
+    with serving(tmp_path, encode(running(tmp_path))):
+        assert answer("status", "--format", "json", str(tmp_path))[1]["logs"] == wanted
+        assert "auto-heal.log: never written" in invoke("status", str(tmp_path)).output
 
 
-def test_no_more_than_ten_problems_are_listed(tmp_path: Path) -> None:
-    problem = problem_json(b"a.py", None, Problem(ProblemKind.ENGINE, "x", "y"))
-    text = status_text(running(tmp_path, problems=[problem] * 1234))
-    assert text.count("  problem ") == 10
-    assert text.endswith("             and 1,224 more")
-
-
-def test_a_status_without_a_process_is_one_line() -> None:
-    assert "\n" not in status_text(stopped("/r\n"))
-    assert status_text(unanswered("/r", "no answer")) == "/r: failed, NOT HEALTHY: no answer"
+def test_asking_imports_no_event_loop_and_no_engine() -> None:
+    heavy = "{'anyio', 'psutil', 'sqlite3', 'watchfiles', 'bandit', 'konivrer_watch.daemon.app'}"
+    code = f"import konivrer_watch.cli.status, sys; print({heavy} & set(sys.modules))"
+    ended = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, check=True)
+    assert ended.stdout == b"set()\n"

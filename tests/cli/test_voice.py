@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from datetime import UTC
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,14 @@ import pytest
 from konivrer_watch.cli import writer as module
 from konivrer_watch.cli.progress import ProgressBar
 from konivrer_watch.cli.voice import Voice
+from konivrer_watch.core.events import (
+    ChangesSeen,
+    Fault,
+    FilesRemoved,
+    HealFinished,
+    SettingsRead,
+    SweepFinished,
+)
 from konivrer_watch.core.model import (
     Change,
     ChangeKind,
@@ -18,14 +27,7 @@ from konivrer_watch.core.model import (
     ProblemKind,
     Skip,
 )
-from konivrer_watch.core.status import (
-    ChangesSeen,
-    Fault,
-    FilesRemoved,
-    SettingsRead,
-    Status,
-    SweepFinished,
-)
+from konivrer_watch.core.status import Status
 from tests.cli.hearing import DRAINED, SWEPT, Pipe, removed, said
 from tests.report.samples import UNUSED
 
@@ -48,7 +50,7 @@ def test_a_reader_that_has_stopped_loses_lines_and_is_told_how_many(
     monkeypatch.setattr(module, "_BACKLOG", 5)
     pipe = Pipe()
     filled = pipe.fill()
-    with Voice(pipe.writer, as_json=as_json, color=False) as voice:
+    with Voice(pipe.sink, as_json=as_json, color=False, zone=UTC) as voice:
         voice.begin(Path("/r"))
         voice.hear(DRAINED, (), SWEPT)
         for number in range(50):
@@ -58,11 +60,11 @@ def test_a_reader_that_has_stopped_loses_lines_and_is_told_how_many(
         assert read_exactly(pipe.reader, filled) == b"x" * filled
         # There is room again for all that waits; the next line says what was lost before it.
         deadline = time.monotonic() + 10
-        while not voice._writer._waiting.empty() and time.monotonic() < deadline:
+        while not pipe.sink._waiting.empty() and time.monotonic() < deadline:
             time.sleep(0.005)
         voice.begin(Path("/last"))
         voice.hear(DRAINED, (), SWEPT)
-    lines = pipe.drain(voice).decode().splitlines()
+    lines = pipe.drain().decode().splitlines()
     if as_json:
         reasons = [json.loads(line).get("reason") for line in lines]
         assert any(reason and "lost: nobody read them in time" in reason for reason in reasons)
@@ -153,3 +155,11 @@ def test_a_bar_is_not_drawn_for_short_work(capsys: pytest.CaptureFixture[str]) -
     with ProgressBar(shown=True) as bar:
         bar.update(2, 2)
     assert capsys.readouterr().err == ""
+
+
+def test_a_heal_is_told_where_it_found_something_and_to_programs_always() -> None:
+    nothing, some = HealFinished("2026-01-01T00:00:00Z", 0, 0), HealFinished("2026-01-01T00:00:00Z", 3, 2)
+    lines = said((nothing, SWEPT), (some, SWEPT))
+    assert [line for line in lines if "heal" in line] == [f"{lines[-1][:8]}  heal: 3 found, 2 mended"]
+    told = [json.loads(line) for line in said((nothing, SWEPT), (some, SWEPT), as_json=True)]
+    assert [each["found"] for each in told if each["event"] == "heal"] == [0, 3]

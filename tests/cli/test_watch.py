@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
-from konivrer_watch.core.status import QueueDrained, Status
-from konivrer_watch.daemon.app import Ended, Watch
+from konivrer_watch.core.events import QueueDrained
+from konivrer_watch.core.status import Status
+from konivrer_watch.daemon.app import Watch
+from konivrer_watch.daemon.ending import Ended, Ending
 from konivrer_watch.daemon.recorder import Listener
+from konivrer_watch.system.notify import Notifier
 from tests.cli.running import commands
 from tests.whole.program import PROGRAM, Watcher, calm, is_summary, run, watching
 
@@ -89,7 +92,7 @@ def test_a_watch_that_has_to_begin_anew_does_and_says_why(
 ) -> None:
     ends = [Ended.SETTINGS, Ended.STATE_LOST, Ended.INTERRUPTED]
 
-    async def watch(request: Watch, listener: Listener) -> Ended:
+    async def watch(request: Watch, listener: Listener, notifier: Notifier, ending: Ending) -> Ended:
         listener(QueueDrained(), (), Status(swept="x", as_of="x"))
         return ends.pop(0)
 
@@ -197,6 +200,7 @@ def test_a_second_watcher_of_the_root_says_who_holds_it(root: Path, plain: Watch
     ended = run(root)
     assert (ended.returncode, ended.stdout) == (2, b"")
     assert f"watched already, by process {plain.process.pid}".encode() in ended.stderr
+    assert ended.stderr.decode().endswith(f"; stop that one first: kill {plain.process.pid}\n")
 
 
 def test_only_the_passes_asked_for_run(root: Path) -> None:

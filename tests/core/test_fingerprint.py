@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from konivrer_watch.core.fingerprint import verdict_key
+from konivrer_watch.core.fingerprint import key_mark, verdict_key
 from konivrer_watch.core.model import Pass
 
 Arguments = tuple[Pass, bytes, bytes, bytes, bool, bytes, bytes]
@@ -44,9 +44,15 @@ def test_equal_bytes_cut_differently_into_arguments_give_different_keys(
 def test_a_key_is_the_same_in_every_process_and_version() -> None:
     # Verdicts are kept under their keys for ever: a change here empties every store.
     key = verdict_key(Pass.SECURITY, b"bandit 1.9", b"c" * 32, b"pkg/\xff.py", False, b"d" * 32, b"")
-    assert key.hex() == "f5c994117e1b123606246ededa77e1b1c981a7e7c7f0186d073726613deefd8c"
+    assert key.hex() == "73f5c994117e1b123606246ededa77e1b1c981a7e7c7f0186d073726613deefd"
 
 
 @given(ARGUMENTS)
 def test_a_key_is_32_bytes(arguments: Arguments) -> None:
     assert len(verdict_key(*arguments)) == 32
+
+
+@given(ARGUMENTS)
+def test_a_key_begins_with_the_mark_of_its_pass_alone(arguments: Arguments) -> None:
+    key = verdict_key(*arguments)
+    assert [pass_ for pass_ in Pass if key.startswith(key_mark(pass_))] == [arguments[0]]

@@ -5,6 +5,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from konivrer_watch.core.events import (
+    ChangesSeen,
+    ContextRead,
+    Event,
+    EventsMissed,
+    Fault,
+    FilesJudged,
+    FilesRemoved,
+    LogsChecked,
+    ProbeMissed,
+    ProbeSeen,
+    ProbeUnwritten,
+    QueueDrained,
+    SourceChanged,
+    Stalled,
+    SweepFinished,
+    WorkPaused,
+    WorkResumed,
+)
 from konivrer_watch.core.model import (
     Finding,
     Level,
@@ -16,22 +35,7 @@ from konivrer_watch.core.model import (
     Trigger,
     Verdict,
 )
-from konivrer_watch.core.status import (
-    ChangesSeen,
-    ContextRead,
-    Event,
-    Fault,
-    FilesJudged,
-    FilesRemoved,
-    QueueDrained,
-    SourceChanged,
-    State,
-    Status,
-    SweepFinished,
-    WorkPaused,
-    WorkResumed,
-    fold,
-)
+from konivrer_watch.core.status import State, Status, fold
 
 FINDING = Finding(1, 1, 1, 2, Pass.LINT, "F401", "unused-import", Level.WARNING, "m")
 PROBLEM = Problem(ProblemKind.TOO_LARGE, "larger than 1024 kB", "exclude it")
@@ -57,7 +61,13 @@ EVENTS: st.SearchStrategy[list[Event]] = st.lists(
     st.one_of(
         st.builds(FilesJudged, st.lists(OUTCOMES, max_size=2).map(tuple)),
         st.builds(FilesRemoved, st.lists(PATHS, max_size=2).map(tuple)),
-        st.builds(SweepFinished, INSTANTS, st.lists(SKIPS, max_size=2).map(tuple)),
+        st.builds(SweepFinished, INSTANTS, st.lists(SKIPS, max_size=2).map(tuple), st.integers(0, 1)),
+        st.builds(ProbeSeen, INSTANTS),
+        st.builds(ProbeMissed, st.just("not seen")),
+        st.builds(ProbeUnwritten, st.just("disk full")),
+        st.builds(EventsMissed, st.integers(1, 3), PATHS),
+        st.builds(LogsChecked, st.none() | st.just("disk full")),
+        st.builds(Stalled, st.none() | st.just("no progress")),
         st.builds(ContextRead, st.lists(FAULTS, max_size=1).map(tuple)),
         st.builds(WorkPaused, st.just("CPU at 90 %"), INSTANTS),
         st.builds(SourceChanged, st.none() | st.just("watchfiles: lost")),
@@ -157,6 +167,11 @@ LOST = SourceChanged("watchfiles: lost")
         ((PAUSED,), State.PAUSED),
         ((SWEPT, QueueDrained(), LOST, PAUSED), State.PAUSED),
         ((SWEPT, QueueDrained(), LOST, PAUSED, WorkResumed()), State.DEGRADED),
+        ((SWEPT, QueueDrained(), ProbeMissed("not seen")), State.DEGRADED),
+        ((SWEPT, QueueDrained(), ProbeMissed("not seen"), ProbeSeen("now")), State.WATCHING),
+        ((SWEPT, QueueDrained(), ProbeUnwritten("disk full"), LogsChecked("disk full")), State.WATCHING),
+        ((SWEPT, QueueDrained(), PAUSED, Stalled("no progress")), State.FAILED),
+        ((SWEPT, QueueDrained(), Stalled("no progress"), Stalled(None)), State.WATCHING),
     ],
 )
 def test_a_pause_outranks_progress_and_progress_outranks_the_source(
@@ -190,3 +205,46 @@ def test_a_file_that_two_passes_could_not_survive_is_quarantined_once() -> None:
 def test_every_level_and_every_pass_is_counted_even_at_zero() -> None:
     assert folded().count() == {Level.ERROR: 0, Level.WARNING: 0, Level.NOTE: 0}
     assert folded().suppressed() == dict.fromkeys(Pass, 0)
+
+
+MISSED = EventsMissed(2, b"pkg/\xff.py")
+DOUBTFUL = SweepFinished("2026-01-01T00:00:00Z", (), unannounced=1)
+
+
+@pytest.mark.parametrize(
+    ("events", "is_deaf"),
+    [
+        ((MISSED,), True),
+        ((MISSED, ProbeSeen("now")), True),
+        ((MISSED, SWEPT), True),
+        ((MISSED, DOUBTFUL, ProbeSeen("now")), True),
+        ((MISSED, SWEPT, ProbeSeen("now")), False),
+        ((MISSED, SWEPT, MISSED, ProbeSeen("now")), True),
+        ((DOUBTFUL, ProbeSeen("now")), False),
+    ],
+)
+def test_a_source_that_missed_something_is_believed_after_a_clean_sweep_and_a_probe_that_was_seen(
+    events: tuple[Event, ...], is_deaf: bool
+) -> None:
+    assert (folded(*events).deaf is not None) is is_deaf
+
+
+@given(EVENTS)
+def test_what_was_missed_is_counted_for_good_and_a_source_that_missed_it_is_named_deaf(
+    events: list[Event],
+) -> None:
+    status = folded(*events)
+    missed = [event.count for event in events if isinstance(event, EventsMissed)]
+    assert status.missed == sum(missed)
+    assert status.deaf is None or status.degraded is not None
+
+
+def test_an_example_of_what_was_missed_is_named_whatever_its_bytes_are() -> None:
+    assert "2 changes, pkg/\\xff.py among them," in str(folded(MISSED).degraded)
+    assert "the change of a.py came without" in str(folded(EventsMissed(1, b"a.py")).degraded)
+
+
+def test_a_probe_that_cannot_be_written_is_told_until_one_is_seen_or_missed() -> None:
+    assert folded(ProbeUnwritten("disk full")).probe_fault == "disk full"
+    assert folded(ProbeUnwritten("disk full"), ProbeSeen("now")).probe_fault is None
+    assert folded(ProbeUnwritten("disk full"), ProbeMissed("not seen")).probe_fault is None

@@ -9,7 +9,8 @@ from typing import Any
 import anyio
 import pytest
 
-from konivrer_watch.cli.places import find_place, find_state, read_packs
+from konivrer_watch.cli.grounds import find_place, read_packs
+from konivrer_watch.cli.places import find_state
 from konivrer_watch.core.model import Pass, Signature, Trigger, Verdict
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.settle import Settled

@@ -1,23 +1,37 @@
 """The watcher as a whole, in this process, on a real tree with real engines."""
 
+import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import msgspec
 import pytest
 
-from konivrer_watch.cli.places import find_place, find_socket, find_state, read_packs
+from konivrer_watch.cli.grounds import find_place, read_packs
+from konivrer_watch.cli.places import find_socket, find_state
 from konivrer_watch.core.errors import LeaseHeldError, UsageFault
+from konivrer_watch.core.events import Event
+from konivrer_watch.core.model import Launcher
+from konivrer_watch.core.restart import begin
 from konivrer_watch.core.settings import Settings
-from konivrer_watch.core.status import Event, State, Status
-from konivrer_watch.daemon import upkeep
-from konivrer_watch.daemon.app import Ended, Watch, watch
+from konivrer_watch.core.status import State, Status
+from konivrer_watch.daemon import app, listening, upkeep
+from konivrer_watch.daemon.app import Watch, watch
+from konivrer_watch.daemon.ending import Ended, heed_signals
+from konivrer_watch.daemon.pulling import StartupPull
 from konivrer_watch.daemon.recorder import Judgement
+from konivrer_watch.system.control_client import Ping
+from konivrer_watch.system.control_client import Status as ControlStatus
+from konivrer_watch.system.control_client import request as ask
+from tests.daemon.quiet_source import QuietSource
+from tests.daemon.told import Told
 
 pytestmark = pytest.mark.anyio
 
@@ -25,6 +39,7 @@ UNUSED = "import os\n"
 SHELL = "import subprocess\nsubprocess.call(x, shell=True)\n"
 # Others' load on the machine that runs the tests is not what these tests are about.
 SETTINGS = Settings(resource_threshold=100, debounce_ms=10, workers=1)
+RECORD = begin(None, Launcher.TERMINAL, "boot", "then")
 PATIENCE_SECONDS = 20
 
 
@@ -37,6 +52,7 @@ class Watching:
         self.judged: list[Judgement] = []
         self.settings: Callable[[], Settings] = lambda: SETTINGS
         self.ended: Ended | None = None
+        self.notifier = Told()
 
     def hear(self, event: Event, judgements: tuple[Judgement, ...], status: Status) -> None:
         """Take a note of everything."""
@@ -52,13 +68,18 @@ class Watching:
             packs=read_packs(),
             settings=SETTINGS,
             folders=folders,
-            socket=find_socket(folders, environment),
+            socket=lambda: find_socket(folders, environment),
             reread=lambda: self.settings(),
+            record=RECORD,
+            pull=StartupPull(bytes(self.root), folders.own / "pull", environment, RECORD, wanted=False),
+            log_fault=lambda: None,
+            say_healed=lambda severity, text: None,
         )
 
     async def run(self) -> None:
         """Watch until the end."""
-        self.ended = await watch(self.request(), self.hear)
+        with heed_signals() as ending:
+            self.ended = await watch(self.request(), self.hear, self.notifier, ending)
 
     def codes(self, path: str) -> set[str]:
         """Return the codes of a file's findings."""
@@ -179,7 +200,66 @@ async def test_changed_settings_end_the_watch_so_that_it_begins_anew(tree: Path)
         await seen.until(lambda: seen.status.as_of is not None)
         seen.settings = lambda: msgspec.structs.replace(SETTINGS, exclude=("pkg",))
         (tree / "konivrer-watch.toml").write_text('exclude = ["pkg"]\n')
-        await seen.until(lambda: seen.ended is Ended.SETTINGS)
+        with anyio.fail_after(PATIENCE_SECONDS):
+            started = anyio.current_time()
+            await seen.until(lambda: seen.ended is Ended.SETTINGS)
+        # The file's change is what makes it look, long before the next look that is due anyway.
+        assert anyio.current_time() - started < upkeep._SECONDS / 2
+    assert any(word.startswith("RELOADING=1") or word == "RELOADING=1" for word in seen.notifier.words)
+    assert "STOPPING=1" not in seen.notifier.words
+
+
+async def test_a_signal_ends_the_watch_and_the_supervisor_is_told(tree: Path) -> None:
+    async with anyio.create_task_group() as group:
+        seen = Watching(tree)
+        group.start_soon(seen.run)
+        await seen.until(lambda: seen.status.as_of is not None)
+        os.kill(os.getpid(), signal.SIGTERM)
+        # A second one, while all is put away, does no harm.
+        os.kill(os.getpid(), signal.SIGTERM)
+        await seen.until(lambda: seen.ended is Ended.TERMINATED)
+    assert seen.notifier.words[0] == "READY=1"
+    assert "STOPPING=1" in seen.notifier.words
+
+
+async def test_a_supervisor_that_is_gone_ends_the_watch(tree: Path) -> None:
+    async with anyio.create_task_group() as group:
+        seen = Watching(tree)
+        group.start_soon(seen.run)
+        await seen.until(lambda: seen.status.as_of is not None)
+        seen.notifier.gone.set()
+        await seen.until(lambda: seen.ended is Ended.ORPHANED)
+
+
+async def test_a_file_system_that_announces_nothing_is_swept_and_the_reason_told(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "needs_sweeps", lambda root: "nfs4 announces no changes of other machines")
+    async with watching(tree) as seen:
+        answer = await anyio.to_thread.run_sync(ask, seen.request().socket(), ControlStatus(), 5.0)
+        told = json.loads(answer)
+        assert (told["watch"]["source"], told["healthy"]) == ("poll", True)
+        assert told["watch"]["reason"] == "nfs4 announces no changes of other machines"
+
+
+async def test_a_source_that_loses_its_grip_makes_the_tree_be_looked_at_now(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose = anyio.Event()
+
+    class Slipping(QuietSource):
+        async def run(self) -> None:
+            await lose.wait()
+            self.degraded("no watches left")
+            await anyio.sleep_forever()
+
+    monkeypatch.setattr(app, "PortableSource", Slipping)
+    async with watching(tree) as seen:
+        (tree / "new.py").write_text(UNUSED)
+        lose.set()
+        await seen.until(lambda: seen.status.source_fault == "no watches left")
+        with anyio.fail_after(5):
+            await seen.until(lambda: bool(seen.codes("new.py")))
 
 
 async def test_faulty_settings_are_a_problem_and_those_from_before_hold(tree: Path) -> None:
@@ -199,7 +279,7 @@ async def test_faulty_settings_are_a_problem_and_those_from_before_hold(tree: Pa
 async def test_a_second_watcher_of_a_root_is_refused_and_told_of_the_first(tree: Path) -> None:
     async with watching(tree) as seen:
         with pytest.raises(LeaseHeldError, match=f"process {os.getpid()}"):
-            await watch(seen.request(), seen.hear)
+            await seen.run()
 
 
 async def test_a_state_folder_that_went_ends_the_watch_so_that_it_begins_anew(
@@ -224,3 +304,33 @@ async def test_settings_that_lie_above_the_root_are_noticed_too(
         await seen.until(lambda: seen.status.as_of is not None)
         seen.settings = lambda: msgspec.structs.replace(SETTINGS, max_file_kb=1)
         await seen.until(lambda: seen.ended is Ended.SETTINGS)
+
+
+async def test_a_control_socket_that_went_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "_LOOK_SECONDS", 0.05)
+    (tmp_path / "a.py").write_text("")
+    async with watching(tmp_path) as seen:
+        socket = seen.request().socket()
+        socket.unlink()
+        with anyio.fail_after(PATIENCE_SECONDS):
+            while not socket.exists():
+                await anyio.sleep(0.01)
+        told = await anyio.to_thread.run_sync(ask, socket, Ping(), 5.0)
+        assert told == b"pong"
+
+
+async def test_a_runtime_folder_that_went_leaves_a_socket_in_the_state_folder(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "_LOOK_SECONDS", 0.05)
+    runtime = tmp_path_factory.mktemp("runtime")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    async with watching(tmp_path) as seen:
+        assert seen.request().socket().is_relative_to(runtime)
+        shutil.rmtree(runtime)
+        with anyio.fail_after(PATIENCE_SECONDS):
+            while not seen.request().socket().exists():
+                await anyio.sleep(0.01)
+        assert not seen.request().socket().is_relative_to(runtime)

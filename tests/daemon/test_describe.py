@@ -1,7 +1,8 @@
 """One problem is told once, and what was not looked at is counted."""
 
+from konivrer_watch.core.events import ContextRead, Fault
 from konivrer_watch.core.model import Pass, Problem, ProblemKind, Skip, Verdict
-from konivrer_watch.core.status import ContextRead, Fault, FileState, Status, fold
+from konivrer_watch.core.status import FileState, Status, fold
 from konivrer_watch.daemon.describe import describe, told_once
 from konivrer_watch.report.verdicts import Timing
 

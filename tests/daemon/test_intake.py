@@ -10,9 +10,9 @@ from typing import Any, cast
 import anyio
 import pytest
 
+from konivrer_watch.core.events import Event, QueueDrained, SweepFinished
 from konivrer_watch.core.model import Hint, Signature, Skip, Trigger
 from konivrer_watch.core.settle import Settle, Settled
-from konivrer_watch.core.status import Event, QueueDrained, SweepFinished
 from konivrer_watch.daemon import intake as intake_module
 from konivrer_watch.daemon import look as look_module
 from konivrer_watch.daemon.inbox import Inbox
@@ -61,6 +61,24 @@ class Notes:
         self.kept = set(files)
 
 
+class Standing:
+    """A source that stands; the test itself announces."""
+
+    announces = True
+    standing = True
+    builds = 1
+
+    def __init__(self) -> None:
+        self.rebuilt = 0
+
+    async def wait_standing(self) -> None:
+        """Do nothing: it stands."""
+
+    def rebuild_nowait(self) -> None:
+        """Count."""
+        self.rebuilt += 1
+
+
 class Scene:
     """An intake and what surrounds it; a test plays source and runner itself."""
 
@@ -70,14 +88,15 @@ class Scene:
         self.inbox = Inbox()
         self.queue = Queue()
         self.events: list[Event] = []
-        self.rebuilt = 0
+        self.source = Standing()
+        self.doubts = 0
         self.recorder = Recorder(lambda event, judgements, status: self.events.append(event))
         bench = cast(Workbench, self.notes)
         settle = Settle(quiet=0.0, cap=0.0)
-        self.intake = Intake(bench, settle, self.inbox, self.queue, self.recorder, self._rebuild)
+        self.intake = Intake(bench, settle, self.inbox, self.queue, self.recorder, self.source, self._doubt)
 
-    def _rebuild(self) -> None:
-        self.rebuilt += 1
+    def _doubt(self) -> None:
+        self.doubts += 1
 
     def hint(self, *paths: str) -> None:
         """Play the source."""
@@ -284,7 +303,7 @@ async def test_a_root_that_goes_between_two_looks_ends_nothing_and_one_in_its_pl
         scene.root.mkdir()
         (scene.root / "other.py").write_text("")
         await scene.queued("other.py")
-        assert scene.rebuilt == 1
+        assert scene.source.rebuilt == 1
 
 
 async def test_the_targets_change_is_its_links_change_too(scene: Scene) -> None:
@@ -298,6 +317,7 @@ async def test_the_targets_change_is_its_links_change_too(scene: Scene) -> None:
 
 async def test_without_a_source_that_tells_sweeps_come_every_two_seconds() -> None:
     assert pause_after(0.01, alone=True) == 2.0
+    assert pause_after(10.0, alone=True) == 30.0
     assert pause_after(0.01, alone=False) == 10.0
     assert pause_after(0.05, alone=False) == 50.0
 

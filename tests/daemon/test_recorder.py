@@ -1,7 +1,7 @@
 """What the recorder calls new and gone."""
 
+from konivrer_watch.core.events import FilesJudged, FilesRemoved
 from konivrer_watch.core.model import Finding, Level, Outcome, Pass, Problem, ProblemKind, Trigger, Verdict
-from konivrer_watch.core.status import FilesJudged, FilesRemoved
 from konivrer_watch.daemon.recorder import Judgement, Recorder
 
 PATH = b"a.py"

@@ -10,8 +10,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from konivrer_watch.core.events import WorkPaused, WorkResumed
 from konivrer_watch.core.pace import Limits, Load, Resource
-from konivrer_watch.core.status import WorkPaused, WorkResumed
 from konivrer_watch.daemon.throttle import Throttle
 
 pytestmark = pytest.mark.anyio

@@ -31,7 +31,7 @@ REFUSED = [
     (PATTERN, "pattern = '$G'", "match.pattern: a lone metavariable would match everything"),
     (PATTERN, "pattern = 'tuple($G, k=\"$H\")'", NO_PLACE),
     (PATTERN, "pattern = '$S.$G()'", NO_PLACE),
-    (PATTERN, f"pattern = 'tuple($G{'.b' * 100})'", "match.pattern: Expected `str` of length <= 200"),
+    (PATTERN, f"pattern = 'tuple($G{' + b' * 60})'", "match.pattern: Expected `str` of length <= 200"),
     (WHERE, 'where = ["swift G"]', f"match.where[0]: unknown predicate 'swift'; {KNOWN}"),
     (WHERE, 'where = [" "]', f"match.where[0]: unknown predicate ''; {KNOWN}"),
     (WHERE, 'where = ["sync_gen G", "no_next"]', "match.where[1]: 'no_next' names no metavariable"),

@@ -147,6 +147,21 @@ def test_a_file_that_is_gone_says_whether_it_was_removed_or_cannot_be_seen() -> 
     assert plain(unseen)[0] == "23:30:15  django/x.py  INCOMPLETE, 1 gone  (skipped)"
 
 
+def test_for_a_log_there_is_no_clock_and_each_line_names_its_file() -> None:
+    new = tuple([msgspec.structs.replace(UNUSED, line=line) for line in range(1, 31)])
+    verdict = changed(appeared=new, complete=False, problems=((Pass.LINT, BROKEN),))
+    lines = event_text(verdict, color=False, zone=None).splitlines()
+    assert lines[0] == "django/x.py  INCOMPLETE, 30 new, 1 gone  (lint optimize security, 41 ms)"
+    assert lines[1] == "  + django/x.py:1:8: F401 [unused-import] `os` imported but unused [*]"
+    assert lines[21:] == [
+        "  django/x.py: and 10 more new",
+        "  - django/x.py:2:5: OPT101 [join-genexp] a list is faster here",
+        "  problem django/x.py (lint): cannot be parsed: line 3",
+        "    hint: add it to exclude",
+    ]
+    assert event_text(StateLine(AT, "paused", "CPU"), color=False, zone=None) == "paused: CPU"
+
+
 def test_a_verdict_in_json_has_the_documented_keys() -> None:
     document = json.loads(event_json(changed(path=b"\xff.py", problems=((Pass.LINT, BROKEN),))))
     assert list(document) == [

@@ -3,15 +3,16 @@
 import functools
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 
-from konivrer_watch.system import control, control_client, control_wire
-from konivrer_watch.system.control import Deadlines, Request, serve
+from konivrer_watch.system import control_client, control_wire
+from konivrer_watch.system.control import Request, serve
+from konivrer_watch.system.control_exchange import DEADLINES, Deadlines
 
 QUICK = Deadlines(request=0.2, reply=0.2)
 Handle = Callable[[Request], Awaitable[bytes]]
@@ -22,9 +23,7 @@ async def echo(request: Request) -> bytes:
 
 
 @asynccontextmanager
-async def serving(
-    path: Path, handle: Handle = echo, deadlines: Deadlines = control.DEADLINES
-) -> AsyncIterator[None]:
+async def serving(path: Path, handle: Handle = echo, deadlines: Deadlines = DEADLINES) -> AsyncIterator[None]:
     async with anyio.create_task_group() as tasks:
         await tasks.start(functools.partial(serve, path, handle, deadlines=deadlines))
         yield
@@ -51,6 +50,19 @@ def talk(path: Path, *parts: bytes, hang_up: bool = False) -> bytes:
         except ConnectionResetError:
             pass
         return received
+
+
+def crowd(path: Path, beginnings: Sequence[bytes]) -> list[socket.socket]:
+    """Connect one client for each beginning, let it say that, and leave them all open."""
+    clients: list[socket.socket] = []
+    for beginning in beginnings:
+        client = socket.socket(socket.AF_UNIX)
+        # Blocking: with a deadline, a full backlog would be an error at once (unix(7)).
+        client.connect(str(path))
+        client.settimeout(5.0)
+        client.sendall(beginning)
+        clients.append(client)
+    return clients
 
 
 def refusal(reply: bytes) -> str:

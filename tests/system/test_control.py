@@ -9,7 +9,7 @@ import anyio.to_thread
 import pytest
 
 from konivrer_watch.core.errors import LeaseHeldError
-from konivrer_watch.system import control_client
+from konivrer_watch.system import control_client, control_exchange
 from konivrer_watch.system.control import ControlUnavailable, Ping, Request, Status, Stop, serve
 from tests.system.control_serving import ask, echo, serving
 
@@ -133,3 +133,42 @@ async def test_absent_and_silent_services_are_told_apart(path: Path) -> None:
     async with serving(path, slow):
         with pytest.raises(control_client.ControlSilent, match=r"did not answer within 0\.1 s"):
             await ask(path, Ping(), 0.1)
+
+
+async def test_the_first_place_where_a_service_listens_answers(path: Path) -> None:
+    stale, absent = path.parent.parent / "stale.sock", path.parent / "absent" / "control.sock"
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(stale))
+    async with serving(path):
+        for places in ((path,), (stale, absent, path), (path, stale)):
+            answer = await anyio.to_thread.run_sync(control_client.ask, places, Ping(), 5.0)
+            assert answer == b"Ping()"
+    with pytest.raises(control_client.ControlAbsent, match=r"stale\.sock.*; no service listens at .*absent"):
+        await anyio.to_thread.run_sync(control_client.ask, (stale, absent), Ping(), 5.0)
+
+
+async def test_a_place_that_is_not_for_us_is_passed_over_and_named_where_nobody_else_answers(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = path.parent.parent / "other" / "control.sock"
+    async with serving(path), serving(other):
+        # The first connection is a stranger's, the second one is ours.
+        uids = iter([os.geteuid() + 1, os.geteuid(), os.geteuid() + 1])
+        monkeypatch.setattr(control_exchange, "peer_uid", lambda connection: next(uids))
+        answer = await anyio.to_thread.run_sync(control_client.ask, (other, path), Ping(), 5.0)
+        assert answer == b"Ping()"
+        with pytest.raises(control_client.ControlRefused, match="this service is user"):
+            await anyio.to_thread.run_sync(
+                control_client.ask, (other, path.parent / "absent.sock"), Ping(), 5.0
+            )
+
+
+async def test_a_silent_service_is_not_passed_over_for_another_place(path: Path) -> None:
+    async def slow(request: Request) -> bytes:
+        await anyio.sleep_forever()
+        return b""
+
+    other = path.parent.parent / "other" / "control.sock"
+    async with serving(path, slow), serving(other):
+        with pytest.raises(control_client.ControlSilent):
+            await anyio.to_thread.run_sync(control_client.ask, (path, other), Ping(), 0.1)

@@ -10,10 +10,9 @@ import anyio.to_thread
 import msgspec
 import pytest
 
-from konivrer_watch.core.errors import LeaseHeldError
-from konivrer_watch.system import control, control_client, control_wire
-from konivrer_watch.system.control import Ping, Request, Status, serve
-from tests.system.control_serving import QUICK, ask, echo, refusal, serving, talk
+from konivrer_watch.system import control_client, control_exchange, control_wire
+from konivrer_watch.system.control import Ping, Request, Status
+from tests.system.control_serving import QUICK, ask, refusal, serving, talk
 
 pytestmark = pytest.mark.anyio
 
@@ -121,69 +120,51 @@ async def test_a_client_that_does_not_take_its_answer_is_let_go(path: Path) -> N
             assert received < 8_000_000
 
 
-async def test_two_hundred_clients_at_once_are_all_answered_at_most_thirty_two_together(path: Path) -> None:
-    together = most = 0
-
-    async def counted(request: Request) -> bytes:
-        nonlocal together, most
-        together += 1
-        most = max(most, together)
-        await anyio.sleep(0.005)
-        together -= 1
-        return b"done"
-
-    answers = []
-    threads = anyio.CapacityLimiter(200)
-
-    async def one() -> None:
-        answers.append(
-            await anyio.to_thread.run_sync(control_client.request, path, Ping(), 30.0, limiter=threads)
-        )
-
-    async with serving(path, counted), anyio.create_task_group() as tasks:
-        for _ in range(200):
-            tasks.start_soon(one)
-    assert answers == [b"done"] * 200
-    assert most <= control.MOST_CONNECTIONS
-
-
-async def test_silent_clients_in_every_slot_delay_others_only_until_the_deadline(path: Path) -> None:
-    async with serving(path, deadlines=QUICK):
-        silent = [socket.socket(socket.AF_UNIX) for _ in range(control.MOST_CONNECTIONS)]
-        try:
-            for connection in silent:
-                connection.connect(str(path))
-            assert await ask(path, Ping(), 5.0)
-        finally:
-            for connection in silent:
-                connection.close()
-
-
-async def test_a_listener_with_a_full_backlog_is_not_taken_for_stale(path: Path) -> None:
-    path.parent.mkdir()
-    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as client:
-        busy.bind(str(path))
-        busy.listen(0)
-        client.connect(str(path))
-        with pytest.raises(LeaseHeldError):
-            await serve(path, echo)
-        with pytest.raises(control_client.ControlSilent, match=r"within 0\.1 s"):
-            await ask(path, Ping(), 0.1)
-    assert path.is_socket()
-
-
 async def test_a_stranger_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "peer_uid", lambda connection: os.geteuid() + 1)
+    monkeypatch.setattr(control_exchange, "peer_uid", lambda connection: os.geteuid() + 1)
     async with serving(path):
         with pytest.raises(control_client.ControlRefused, match="this service is user"):
             await ask(path, Ping())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+async def test_another_user_cannot_reach_the_socket_and_is_refused_where_the_folder_was_opened(
+    path: Path,
+) -> None:
+    def connect() -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(5.0)
+        os.seteuid(65534)
+        try:
+            # The kernel notes who connects (unix(7), SO_PEERCRED).
+            connection.connect(f"/proc/self/fd/{folder}/{path.name}")
+        except BaseException:
+            connection.close()
+            raise
+        finally:
+            os.seteuid(0)
+        return connection
+
+    async with serving(path):
+        folder = os.open(path.parent, os.O_PATH)
+        try:
+            with pytest.raises(PermissionError):
+                connect()
+            path.parent.chmod(0o755)
+            path.chmod(0o666)
+            with connect() as connection:
+                connection.sendall(control_wire.frame(Ping()))
+                reply = await anyio.to_thread.run_sync(connection.recv, 4096)
+            assert "user 0's, not user 65534's" in refusal(reply)
+        finally:
+            os.close(folder)
 
 
 async def test_root_and_platforms_that_do_not_tell_the_peer_are_answered(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for uid in (0, None):
-        monkeypatch.setattr(control, "peer_uid", lambda connection, uid=uid: uid)
+        monkeypatch.setattr(control_exchange, "peer_uid", lambda connection, uid=uid: uid)
         async with serving(path):
             assert await ask(path, Ping())
 
@@ -199,9 +180,9 @@ def test_the_peer_of_a_connection_is_known() -> None:
     [
         (b"", control_client.ControlSilent),
         (struct.pack(">I", 100) + b"half", control_client.ControlSilent),
-        (struct.pack(">I", 0xFFFFFFFF), control_client.ControlRefused),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", control_client.ControlRefused),
-        (struct.pack(">I", 3) + b"\xc1\xc1\xc1", control_client.ControlRefused),
+        (struct.pack(">I", 0xFFFFFFFF), control_client.ControlForeign),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", control_client.ControlForeign),
+        (struct.pack(">I", 3) + b"\xc1\xc1\xc1", control_client.ControlForeign),
     ],
 )
 async def test_a_client_survives_any_service(path: Path, reply: bytes, fault: type[Exception]) -> None:

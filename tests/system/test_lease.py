@@ -5,12 +5,17 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from konivrer_watch.core.errors import LeaseHeldError, StopError
-from konivrer_watch.system.lease import hold_lease
+from konivrer_watch.system.lease import Held, hold_lease, look_at_lease, read_held
 
 HOLD = """
 import sys
@@ -114,3 +119,88 @@ def test_a_lock_below_a_link_to_nowhere_stops_the_program(tmp_path: Path) -> Non
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     with pytest.raises(StopError, match="cannot be made"), hold_lease(tmp_path / "link" / "a" / "lock", "me"):
         pytest.fail("held without a lock")
+
+
+def test_a_look_tells_who_holds_a_lock_and_since_when_and_leaves_it_to_them(tmp_path: Path) -> None:
+    lock = tmp_path / "own" / "lock"
+    assert look_at_lease(lock) is None
+    before = time.time()
+    with start_holder(lock, "process 42 (direct), since\x1b noon") as process:
+        held = look_at_lease(lock)
+        assert held is not None
+        assert held.holder == "process 42 (direct), since noon"
+        assert before - 1 < held.since < time.time() + 1
+        with pytest.raises(LeaseHeldError), hold_lease(lock, "me"):
+            pytest.fail("two hold one lease")
+        process.kill()
+    assert look_at_lease(lock) is None
+    with hold_lease(lock, "me"):
+        assert look_at_lease(lock) is not None
+
+
+def test_a_lock_tells_where_its_holder_listens_and_the_holder_is_a_line(tmp_path: Path) -> None:
+    lock, place = tmp_path / "lock", tmp_path / "run" / os.fsdecode(b"s\xff o\xd0\xb4")
+    with hold_lease(lock, "process 7 (direct)", place):
+        assert look_at_lease(lock) == Held("process 7 (direct)", lock.stat().st_mtime, place)
+        with (
+            pytest.raises(LeaseHeldError, match=r"by process 7 \(direct\); stop"),
+            hold_lease(lock, "second"),
+        ):
+            pytest.fail("two hold one lease")
+    with hold_lease(lock, "process 7 (direct)"):
+        held = look_at_lease(lock)
+        assert held is not None
+        assert held.place is None
+
+
+@given(st.binary(max_size=300) | st.builds(b"process 7\n%b\n".__mod__, st.binary(max_size=20)))
+@example(b"process 7\nrelative\n")
+@example(b"process 7\n/nul\0\n")
+@example(b"process 7\n/written in p")
+def test_whatever_a_locks_file_holds_the_holder_is_a_line_and_the_place_absolute(text: bytes) -> None:
+    with TemporaryFile() as file:
+        file.write(text)
+        file.flush()
+        held = read_held(file.fileno())
+    assert held.holder.isprintable()
+    assert held.place is None or held.place.is_absolute()
+    if text in (b"process 7\nrelative\n", b"process 7\n/nul\0\n", b"process 7\n/written in p"):
+        assert (held.holder, held.place) == ("process 7", None)
+
+
+def test_a_look_makes_no_lock_and_changes_none(tmp_path: Path) -> None:
+    assert look_at_lease(tmp_path / "none") is None
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "lock").write_text("left behind")
+    assert look_at_lease(tmp_path / "lock") is None
+    assert (tmp_path / "lock").read_text() == "left behind"
+
+
+def test_what_cannot_be_a_lock_is_held_by_nobody_and_hangs_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    assert look_at_lease(tmp_path / "fifo") is None
+    assert look_at_lease(tmp_path / "folder" / "x" / "lock") is None
+    assert look_at_lease(tmp_path / "folder") is None
+
+
+def test_many_looks_turn_nobody_away_who_takes_the_lease(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    lock.write_text("")
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.0002):
+            look_at_lease(lock)
+
+    watchers = [threading.Thread(target=look) for _ in range(2)]
+    for watcher in watchers:
+        watcher.start()
+    try:
+        for _ in range(100):
+            with hold_lease(lock, "me"):
+                pass
+    finally:
+        over.set()
+        for watcher in watchers:
+            watcher.join()

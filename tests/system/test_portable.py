@@ -7,12 +7,15 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
+from watchfiles._rust_notify import RustNotify
 
 from konivrer_watch.core.model import Hint
 from konivrer_watch.system import portable
+from konivrer_watch.system.cookie import Cookie
 from konivrer_watch.system.portable import PollingSource, PortableSource
 
 pytestmark = pytest.mark.anyio
@@ -25,6 +28,8 @@ class Watching:
         self.root = root
         self.paths: list[bytes | None] = []
         self.states: list[str | None] = []
+        self.cookie = Cookie(root, root + b"-state/probe")
+        self.source = PortableSource(root, self.hear, self.states.append, self.cookie)
 
     def hear(self, hints: Iterable[Hint]) -> None:
         """Take hints."""
@@ -52,20 +57,15 @@ async def watching(root: bytes) -> AsyncIterator[Watching]:
     """Watch a root for the length of the block."""
     seen = Watching(root)
     async with anyio.create_task_group() as group:
-        group.start_soon(PortableSource(root, seen.hear, seen.states.append).run)
+        group.start_soon(seen.source.run)
         yield seen
         group.cancel_scope.cancel()
 
 
 async def settle_in(seen: Watching) -> None:
-    """Return once the watch stands: a probe comes back."""
-    for number in range(100):
-        probe = b"probe-%d" % number
-        seen.write(probe)
-        with anyio.move_on_after(0.2):
-            await seen.wait_hint(probe)
-            break
-    await anyio.sleep(0.05)
+    """Return once the watch stands."""
+    with anyio.fail_after(5):
+        await seen.source.wait_standing()
     seen.paths.clear()
 
 
@@ -157,13 +157,17 @@ async def test_a_name_that_is_no_utf8_is_said_and_got_over(root: bytes) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_name_that_keeps_failing_is_never_called_sound(root: bytes) -> None:
+async def test_a_name_that_keeps_failing_is_never_called_sound(
+    root: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Longer than a busy machine keeps two of the failures apart.
+    monkeypatch.setattr(portable, "_RECOVERED_SECONDS", 2.0)
     async with watching(root) as seen:
         await settle_in(seen)
-        for _ in range(8):
-            seen.write(b"\xff.py")
-            await anyio.sleep(0.05)
-        assert len(seen.states) > 1
+        with anyio.fail_after(5):
+            while len(seen.states) < 4:
+                seen.write(b"\xff.py")
+                await anyio.sleep(0.03)
         assert None not in seen.states
 
 
@@ -216,7 +220,103 @@ async def test_the_environment_cannot_turn_events_into_polling(
 async def test_polling_says_nothing_and_waits_to_be_cancelled(root: bytes) -> None:
     seen = Watching(root)
     with anyio.move_on_after(0.1) as scope:
-        await PollingSource(root, seen.hear, seen.states.append).run()
+        await PollingSource(root, seen.hear, seen.states.append, seen.cookie).run()
     assert scope.cancelled_caught
     assert (seen.states, seen.paths) == ([], [])
     assert not PollingSource.announces
+
+
+async def test_a_touched_probe_is_seen_in_the_git_folder_and_beside_the_tree_and_is_no_hint(
+    root: bytes,
+) -> None:
+    async with watching(root) as seen:
+        await settle_in(seen)
+        for place in ("beside the tree", "in the git folder"):
+            if place == "in the git folder":
+                os.mkdir(root + b"/.git")
+                await anyio.sleep(0.2)
+            seen.paths.clear()
+            assert await seen.cookie.touch() is None
+            with anyio.fail_after(5):
+                await seen.cookie.wait_seen()
+            assert seen.paths == []
+    assert os.path.exists(root + b"/.git/.watchman-cookie-konivrer-watch")
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_state_folder_inside_the_tree_gives_no_hint_for_the_probe_either(root: bytes) -> None:
+    os.makedirs(root + b"/state/probe")
+    async with anyio.create_task_group() as group:
+        seen = Watching(root)
+        seen.cookie = Cookie(root, root + b"/state/probe")
+        seen.source = PortableSource(root, seen.hear, seen.states.append, seen.cookie)
+        group.start_soon(seen.source.run)
+        await settle_in(seen)
+        assert await seen.cookie.touch() is None
+        with anyio.fail_after(5):
+            await seen.cookie.wait_seen()
+        assert seen.paths == []
+        group.cancel_scope.cancel()
+
+
+async def test_a_source_that_is_to_be_rebuilt_does_not_stand_until_it_is(root: bytes) -> None:
+    async with watching(root) as seen:
+        await settle_in(seen)
+        assert seen.source.builds == 1
+        seen.source.rebuild_nowait()
+        assert not seen.source.standing
+        with anyio.fail_after(5):
+            await seen.source.wait_standing()
+        assert seen.source.builds == 2
+        assert seen.paths == [None]
+        assert seen.states == []
+        seen.write(b"a.py")
+        await seen.wait_hint(b"a.py")
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_source_that_is_to_be_rebuilt_while_it_is_built_does_not_stand_in_between(
+    root: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = 0
+
+    def build(*arguments: Any) -> RustNotify:
+        nonlocal begun
+        begun += 1
+        time.sleep(0.1)
+        return RustNotify(*arguments)
+
+    monkeypatch.setattr(portable, "RustNotify", build)
+    async with watching(root) as seen:
+        await seen.wait(lambda: begun == 1)
+        seen.source.rebuild_nowait()
+        await settle_in(seen)
+        assert (begun, seen.source.builds) == (2, 1)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_source_that_fails_does_not_stand_and_stands_when_it_is_over(root: bytes) -> None:
+    async with watching(root) as seen:
+        await settle_in(seen)
+        os.rename(root, root + b"-away")
+        await seen.wait(lambda: bool(seen.states))
+        assert not seen.source.standing
+        os.rename(root + b"-away", root)
+        await seen.wait(lambda: seen.source.standing)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_the_probe_is_nobody_at_work_and_looks_come_no_faster_for_it(
+    root: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With a calm pace this slow, only alert looks would be quick.
+    monkeypatch.setattr(portable, "_CALM_STEP_MS", 150)
+    async with watching(root) as seen:
+        await settle_in(seen)
+        for _ in range(2):
+            await seen.cookie.touch()
+            started = time.monotonic()
+            with anyio.fail_after(5):
+                await seen.cookie.wait_seen()
+            took = time.monotonic() - started
+        assert took > 0.08

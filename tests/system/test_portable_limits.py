@@ -17,14 +17,16 @@ def root(tmp_path: Path) -> bytes:
 
 LIMITED = """
 import sys, anyio
+from konivrer_watch.system.cookie import Cookie
 from konivrer_watch.system.portable import PortableSource
+root = sys.argv[1].encode()
 open("/proc/sys/user/max_inotify_watches", "w").write("2")
 async def main():
     with anyio.move_on_after(5) as scope:
         def told(reason):
             print(reason, flush=True)
             scope.cancel()
-        await PortableSource(sys.argv[1].encode(), print, told).run()
+        await PortableSource(root, print, told, Cookie(root, root + b"-state")).run()
 anyio.run(main)
 """
 
@@ -52,6 +54,7 @@ WITHOUT_OVERRIDE = (
 )
 READING = """
 import os, sys, anyio
+from konivrer_watch.system.cookie import Cookie
 from konivrer_watch.system.portable import PortableSource
 root = os.fsencode(sys.argv[1])
 async def main():
@@ -61,8 +64,10 @@ async def main():
             print("heard", *paths, flush=True)
             if None not in paths:
                 scope.cancel()
+        said = lambda reason: print("said", reason, flush=True)
+        source = PortableSource(root, heard, said, Cookie(root, root + b"-state"))
         async with anyio.create_task_group() as group:
-            group.start_soon(PortableSource(root, heard, lambda reason: print("said", reason, flush=True)).run)
+            group.start_soon(source.run)
             while True:
                 await anyio.sleep(0.1)
                 open(root + b"/a.py", "w").close()

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from konivrer_watch.core.toml import parse_toml
+
 # ruff's ``PythonVersion``; another minimum is as good as none.
 _KNOWN_MINORS = range(7, 16)
 _RELEASE = r"v?(?:\d+!)?\d+(?:\.\d+)*"
@@ -162,10 +164,10 @@ def canonical(value: object) -> bytes:
 
 def _read_toml(text: str) -> dict[str, object]:
     try:
-        return tomllib.loads(text)
+        return parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         try:
-            return tomllib.loads(_one_line_tables(text))
+            return parse_toml(_one_line_tables(text))
         except tomllib.TOMLDecodeError:
             raise error from None
 

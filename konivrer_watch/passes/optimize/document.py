@@ -1,12 +1,12 @@
 """A rule file's tables as values, and reading them. What the code in them means is ``rule``'s business."""
 
-import tomllib
 from hashlib import sha256
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
 from konivrer_watch.core.model import Safety
+from konivrer_watch.core.toml import parse_toml
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 # Short enough that neither parsing nor matching it can exhaust the stack.
@@ -158,7 +158,7 @@ def read_rejected(data: bytes) -> tuple[Folklore, ...]:
 
 def _read(data: bytes, kind: type[_Made]) -> _Made:
     try:
-        return msgspec.convert(tomllib.loads(data.decode()), kind)
+        return msgspec.convert(parse_toml(data.decode()), kind)
     except msgspec.ValidationError as error:
         raise ValueError(located(error)) from error
     except RecursionError as error:

@@ -5,6 +5,8 @@ The parsers are imported where they are used: a repository without such a file m
 
 from collections.abc import Mapping
 
+from konivrer_watch.core.toml import parse_toml
+
 _MOST_VALUES = 100_000
 _DEEPEST = 100
 
@@ -24,10 +26,9 @@ def read_table(name: str, data: bytes) -> dict[str, object] | None:
     """Read ``[tool.bandit]``, or ``None`` where the file has none. ``ValueError`` as for YAML."""
     if b"bandit" not in data:
         return None
-    import tomllib
 
     try:
-        document = tomllib.loads(data.decode("utf-8"))
+        document = parse_toml(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{name}: not valid TOML: {_one_line(error)}") from error
     tool = document.get("tool", {})

@@ -1,0 +1,72 @@
+"""What the user trusts of a root, in its state folder: written whole or not at all, and by its owner alone.
+
+Nothing inside the root says what is trusted, for then a repository could trust itself.
+"""
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from konivrer_watch.core.trust import Command, TrustRecord, agreed_at
+from konivrer_watch.system.files import make_private
+
+_NAME = "trust.json"
+_LONGEST = 1 << 20
+
+
+def is_trusted(own: Path, root: Path, command: Command) -> bool:
+    """Whether a command of ``root`` may run, by what its state folder ``own`` remembers."""
+    return agreed_at(read_trust(own, root), bytes(root), command) is not None
+
+
+def is_inside(own: Path, root: Path) -> bool:
+    """Whether a state folder lies in the root, whose files anyone who commits to it can write."""
+    return own.resolve().is_relative_to(root.resolve())
+
+
+def read_trust(own: Path, root: Path) -> TrustRecord | None:
+    """Return what is remembered; ``None`` where nothing is, or where others could have written it."""
+    if is_inside(own, root):
+        return None
+    try:
+        descriptor = os.open(own / _NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        others = stat.S_IWGRP | stat.S_IWOTH
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & others:
+            return None
+        try:
+            return msgspec.json.decode(file.read(_LONGEST), type=TrustRecord)
+        except msgspec.MsgspecError:
+            return None
+
+
+def write_trust(own: Path, record: TrustRecord) -> None:
+    """Replace what is remembered. Raises ``OSError``; what was before then still holds."""
+    make_private(own)
+    fresh = own / f"{_NAME}.{os.getpid()}"
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(record))
+            file.flush()
+            os.fsync(descriptor)
+        fresh.replace(own / _NAME)
+    except OSError:
+        with suppress(OSError):
+            fresh.unlink()
+        raise
+
+
+def forget_trust(own: Path) -> bool:
+    """Trust nothing any more; return whether anything was remembered. Raises ``OSError``."""
+    try:
+        (own / _NAME).unlink()
+    except FileNotFoundError:
+        return False
+    return True
