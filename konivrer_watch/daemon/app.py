@@ -12,6 +12,7 @@ from anyio.abc import TaskStatus
 
 from konivrer_watch.core.errors import StopError
 from konivrer_watch.core.events import ChangesSeen, Event, SourceChanged, SweepFinished
+from konivrer_watch.core.holder import holder_line
 from konivrer_watch.core.model import Hint
 from konivrer_watch.core.pace import Limits, Load, Resource
 from konivrer_watch.core.restart import ServiceRecord
@@ -73,9 +74,8 @@ async def watch(request: Watch, listener: Listener, notifier: Notifier, ending: 
     It begins anew where the settings changed, or the state folder went. Raises ``LeaseHeldError`` where this root is
     watched already.
     """
-    by = request.record.launcher
-    holder = f"process {os.getpid()} ({by}), since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    with hold_lease(request.folders.own / "lock", holder, request.socket()):
+    holder = holder_line(os.getpid(), request.record.launcher, datetime.now(UTC))
+    with hold_lease(request.folders.lock, holder, request.socket()):
         try:
             async with open_workbench(
                 request.place, request.packs, request.settings, request.folders, Memory.KEPT
@@ -109,7 +109,7 @@ class _App:
             settings,
             request.reread,
             request.log_fault,
-            request.folders.own / "lock",
+            request.folders.lock,
             lambda: self._end(Ended.SETTINGS),
             lambda: self._end(Ended.STATE_LOST),
         )
