@@ -1,28 +1,26 @@
 """Who watches a root now: found by the locks, which cannot lie, and named by what is written into them."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from konivrer_watch.cli.places import LOCK, find_sockets
+from konivrer_watch.cli.places import STATE_VARIABLE, find_sockets
 from konivrer_watch.cli.state_fault import state_fault
 from konivrer_watch.core.errors import StopError
+from konivrer_watch.core.holder import read_holder
 from konivrer_watch.core.model import Launcher
-from konivrer_watch.core.restart import SUPERVISOR_LOCK
 from konivrer_watch.daemon.folders import StateFolders
 from konivrer_watch.report.status import StatusReport
+from konivrer_watch.system.command import supervisor_command
 from konivrer_watch.system.control_client import ControlFault, Status, ask
 from konivrer_watch.system.handle import has_open
-from konivrer_watch.system.holders import Holder, find_holder, launcher_word
+from konivrer_watch.system.holders import Holder, find_holder, find_process, launcher_word
 from konivrer_watch.system.lease import Held, look_at_lease
 from konivrer_watch.system.record import read_record
 
 _ASK_SECONDS = 3.0
-# As the daemon and the supervisor write it.
-_HOLDER = re.compile(r"process (\d+) \((\w+)\)")
 
 
 class Occupant(msgspec.Struct, frozen=True):
@@ -40,21 +38,27 @@ class Occupant(msgspec.Struct, frozen=True):
 
 def find_occupant(folders: StateFolders) -> Occupant | None:
     """Return who has a root; ``None`` where nobody is seen to have it."""
-    supervisor, lock = folders.own / SUPERVISOR_LOCK, folders.own / LOCK
-    if (held := look_at_lease(supervisor)) is not None:
-        return _occupant(supervisor, held)
-    held = look_at_lease(lock)
-    found = None if held is None else _occupant(lock, held)
+    if (held := look_at_lease(folders.supervisor_lock)) is not None:
+        return _supervisor(folders, held)
+    held = look_at_lease(folders.lock)
+    found = None if held is None else _watcher(folders, held)
     if found is not None and found.launcher not in (Launcher.DIRECT, None):
         return found
     # A lock that was removed, or that we may not read, is held all the same.
-    if (holder := find_holder(supervisor)) is not None:
-        return _known(supervisor, holder)
+    if (holder := find_holder(folders.supervisor_lock)) is not None:
+        return _known(holder, is_supervised=True)
     if found is not None:
         return found
-    if (holder := find_holder(lock)) is not None:
-        return _known(lock, holder)
+    if (holder := find_holder(folders.lock)) is not None:
+        return _known(holder, is_supervised=False)
     return None
+
+
+def find_spawned(root: Path, folders: StateFolders) -> Occupant | None:
+    """Return the supervisor that ``start`` has begun, also before it has its lock; ``None`` where none is seen."""
+    # Told apart by the state folder that start gives it: it may serve the same root in another one.
+    pid = find_process(supervisor_command(root), f"{STATE_VARIABLE}={folders.shared}")
+    return None if pid is None else Occupant(f"process {pid}", Launcher.DIRECT, pid, is_supervised=True)
 
 
 def demand_sight(folders: StateFolders) -> None:
@@ -63,28 +67,38 @@ def demand_sight(folders: StateFolders) -> None:
         raise StopError(f"{fault.reason}; whether a service runs is not to be seen; {fault.remedy}")
 
 
-def _occupant(lock: Path, held: Held) -> Occupant:
-    written = _HOLDER.match(held.holder)
-    told = [int(written[1])] if written else []
-    launcher = _launcher(written[2]) if written else None
-    is_supervised = lock.name == SUPERVISOR_LOCK
-    if is_supervised:
-        launcher = Launcher.DIRECT
-        record = read_record(lock.parent)
-        told += [record.supervisor_pid] if record is not None and record.supervisor_pid else []
-    # Believed of a process that has the file open only: whoever comes next holds the lock for a moment before it has
-    # written who it is.
-    pid = next((each for each in told if has_open(each, lock) is not False), None)
-    if written is None and pid is None and (holder := find_holder(lock)) is not None:
+def _supervisor(folders: StateFolders, held: Held) -> Occupant:
+    record = read_record(folders.own)
+    recorded = None if record is None else record.supervisor_pid
+    told = read_holder(held.holder)
+    pid = _believed([None if told is None else told.pid, recorded], folders.supervisor_lock)
+    if told is None and pid is None and (holder := find_holder(folders.supervisor_lock)) is not None:
         # Without room on its disk the lock holds, and says nothing.
-        return _known(lock, holder)
-    return Occupant(held.holder, launcher, pid, is_supervised)
+        return _known(holder, is_supervised=True)
+    return Occupant(held.holder, Launcher.DIRECT, pid, is_supervised=True)
 
 
-def _known(lock: Path, holder: Holder) -> Occupant:
-    is_supervised = lock.name == SUPERVISOR_LOCK
+def _watcher(folders: StateFolders, held: Held) -> Occupant:
+    told = read_holder(held.holder)
+    if told is None:
+        if (holder := find_holder(folders.lock)) is not None:
+            return _known(holder, is_supervised=False)
+        return Occupant(held.holder, None, None, is_supervised=False)
+    return Occupant(held.holder, told.launcher, _believed([told.pid], folders.lock), is_supervised=False)
+
+
+def _believed(told: Sequence[int | None], lock: Path) -> int | None:
+    """Return the first process that has the lock open, as far as the system says.
+
+    Whoever comes next holds the lock for a moment before it has written who it is.
+    """
+    return next((pid for pid in told if pid is not None and has_open(pid, lock) is not False), None)
+
+
+def _known(holder: Holder, *, is_supervised: bool) -> Occupant:
     word = Launcher.DIRECT if is_supervised else launcher_word(holder.pid) or Launcher.TERMINAL
-    return Occupant(f"process {holder.pid}", _launcher(word), holder.pid, is_supervised)
+    launcher = Launcher(word) if word in set(Launcher) else None
+    return Occupant(f"process {holder.pid}", launcher, holder.pid, is_supervised)
 
 
 def ask_status(folders: StateFolders, environment: Mapping[str, str]) -> StatusReport | None:
@@ -93,7 +107,3 @@ def ask_status(folders: StateFolders, environment: Mapping[str, str]) -> StatusR
         reply = ask(find_sockets(folders, environment), Status(), _ASK_SECONDS)
         return msgspec.json.decode(reply, type=StatusReport)
     return None
-
-
-def _launcher(word: str) -> Launcher | None:
-    return Launcher(word) if word in set(Launcher) else None

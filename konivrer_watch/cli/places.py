@@ -10,7 +10,6 @@ from konivrer_watch.daemon.folders import StateFolders
 from konivrer_watch.report.text import escape
 from konivrer_watch.system.lease import look_at_lease
 
-LOCK = "lock"
 """The lock in a root's state folder, held by whoever watches it."""
 
 STATE_VARIABLE = "KONIVRER_WATCH_STATE_DIR"
@@ -104,7 +103,7 @@ def find_sockets(folders: StateFolders, environment: Mapping[str, str]) -> tuple
     The service may have been started with another environment than ours: systemd's system instance, cron, sudo and
     Docker know no runtime folder. Its lock says where it was put.
     """
-    held = look_at_lease(folders.own / LOCK)
+    held = look_at_lease(folders.lock)
     told = [held.place] if held is not None and held.place is not None else []
     runtime = Path(_RUNTIME_FOLDERS, str(os.geteuid()))
     others = [_socket(folders, runtime)] if _is_runtime(runtime) else []

@@ -5,6 +5,7 @@ import click
 from konivrer_watch.cli.options import environment, resolve_settings
 from konivrer_watch.cli.places import find_root, find_state
 from konivrer_watch.cli.start import start_service
+from konivrer_watch.cli.state_fault import demand_usable
 from konivrer_watch.cli.stop import end_service
 
 _EPILOG = """\b
@@ -25,5 +26,6 @@ def command(path: str) -> int:
     # What cannot be started again is not ended.
     resolve_settings(root, {})
     folders = find_state(root, environment())
+    demand_usable(folders)
     end_service(root, folders, anew=True)
     return start_service(root, folders, environment())

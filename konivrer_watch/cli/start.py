@@ -1,6 +1,7 @@
 """``konivrer-watch start``: watch PATH in the background."""
 
 import os
+import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +12,10 @@ from konivrer_watch.cli.occupant import Occupant, ask_status, find_occupant
 from konivrer_watch.cli.options import environment, resolve_settings, write_output
 from konivrer_watch.cli.places import STATE_VARIABLE, find_root, find_state
 from konivrer_watch.cli.remedies import find_commands
-from konivrer_watch.cli.state_fault import state_fault
+from konivrer_watch.cli.state_fault import demand_usable
 from konivrer_watch.core.errors import LeaseHeldError, StopError
 from konivrer_watch.core.model import Launcher, LogFile
-from konivrer_watch.core.restart import SUPERVISOR_LOCK, Phase, ServiceRecord
+from konivrer_watch.core.restart import Phase, ServiceRecord
 from konivrer_watch.daemon.folders import StateFolders
 from konivrer_watch.report.commands import shell_word
 from konivrer_watch.report.text import escape, path_text
@@ -40,7 +41,8 @@ Examples:
 \b
 Exit codes:
   0   it serves, or did already
-  1   it was started and does not serve: it goes on trying; what is wrong is said
+  1   it was started and does not serve: it goes on trying, and what is wrong is said;
+      or it was stopped meanwhile
   2   wrong usage or configuration, or a terminal watches PATH
   70  it could not be started
 """
@@ -61,8 +63,7 @@ def start_service(root: Path, folders: StateFolders, environ: Mapping[str, str])
     can be started.
     """
     resolve_settings(root, {})
-    if (fault := state_fault(folders)) is not None:
-        raise StopError(f"the service cannot be started: {fault.reason}; {fault.remedy}")
+    demand_usable(folders)
     occupant = _wait_settled(folders)
     if occupant is None:
         return _wait_served(root, folders, environ, _spawn(root, folders, environ))
@@ -93,7 +94,7 @@ def _spawn(root: Path, folders: StateFolders, environ: Mapping[str, str]) -> Det
     try:
         make_private(folders.own)
         # The supervisor could tell nobody that it cannot make its lock.
-        os.close(os.open(folders.own / SUPERVISOR_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(folders.supervisor_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         # It runs in another folder: a relative state folder would be another one there.
         return spawn_supervisor(root, {**environ, STATE_VARIABLE: str(folders.shared)})
     except OSError as error:
@@ -110,7 +111,8 @@ def _wait_served(
         occupant = find_occupant(folders)
         if occupant is not None and occupant.is_supervised:
             answer = ask_status(folders, environ)
-            if answer is not None:
+            # A terminal may have the root, taken between two lives of our daemon.
+            if answer is not None and answer.launcher == Launcher.DIRECT:
                 is_new = started is not None and occupant.pid == started.pid
                 who = f"process {answer.pid}, supervisor {answer.supervisor_pid}"
                 _say(root, f"{'started' if is_new else 'runs already'}, {who}")
@@ -123,10 +125,24 @@ def _wait_served(
                 record = None
             if record is not None and record.phase is not Phase.RUNNING and record.failures >= _HOPELESS:
                 break
+        elif _was_stopped(folders, started, occupant):
+            click.echo(
+                f"konivrer-watch: {escape(path_text(bytes(root)))}: it was stopped meanwhile", err=True
+            )
+            return 1
         elif started is not None and (code := started.exit_code()) is not None:
             raise StopError(f"{root}: the supervisor ended at once, with {code}{_log(folders)}")
         time.sleep(_POLL_SECONDS)
     return _tell_failure(root, folders, environ, record)
+
+
+def _was_stopped(folders: StateFolders, started: Detached | None, occupant: Occupant | None) -> bool:
+    """Whether the supervisor that we started, or met, was told to end."""
+    if started is not None:
+        # It ends by the signal itself before it has begun to heed it.
+        return started.exit_code() in (0, -signal.SIGTERM)
+    record = read_record(folders.own)
+    return occupant is None and record is not None and record.phase is Phase.STOPPED
 
 
 def _tell_failure(

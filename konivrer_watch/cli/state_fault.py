@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from konivrer_watch.cli.places import STATE_VARIABLE
+from konivrer_watch.core.errors import StopError
 from konivrer_watch.daemon.folders import StateFolders
 from konivrer_watch.report.commands import shell_word
 
@@ -41,6 +42,32 @@ def state_fault(folders: StateFolders) -> StateFault | None:
         if not os.access(place, os.X_OK):
             return _locked(place, status, folders)
     return _closed(folders.own)
+
+
+def demand_own(folders: StateFolders) -> None:
+    """Raise ``StopError`` where the state folder is another user's: it is that one's service, also to root.
+
+    The folder of all roots may be root's, as a machine's administrator makes it.
+    """
+    me = os.geteuid()
+    for place, owners in ((folders.shared, {me, 0}), (folders.own, {me})):
+        try:
+            owner = place.stat().st_uid
+        except OSError:
+            # Not there, or not to be reached: ``state_fault`` says which.
+            return
+        if owner not in owners:
+            raise StopError(
+                f"the state folder {place} belongs to {_name(owner)}, and you are {_name(me)}; "
+                f"run this as {_name(owner)}, or {_elsewhere()}"
+            )
+
+
+def demand_usable(folders: StateFolders) -> None:
+    """Raise ``StopError`` where no service can be started with the state folder."""
+    demand_own(folders)
+    if (fault := state_fault(folders)) is not None:
+        raise StopError(f"the service cannot be started: {fault.reason}; {fault.remedy}")
 
 
 def _closed(own: Path) -> StateFault | None:

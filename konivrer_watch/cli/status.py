@@ -9,12 +9,11 @@ import click
 import msgspec
 
 from konivrer_watch.cli.options import environment, format_option, write_output
-from konivrer_watch.cli.places import LOCK, find_known_root, find_sockets, find_state
+from konivrer_watch.cli.places import find_known_root, find_sockets, find_state
 from konivrer_watch.cli.remedies import find_commands
 from konivrer_watch.cli.state_fault import state_fault
 from konivrer_watch.core.errors import UsageFault
 from konivrer_watch.core.model import LogFile
-from konivrer_watch.core.restart import SUPERVISOR_LOCK
 from konivrer_watch.core.status import State
 from konivrer_watch.daemon.folders import StateFolders
 from konivrer_watch.report.commands import Commands, mended, parted, unguarded
@@ -83,7 +82,7 @@ def command(path: str, style: str, sync: bool, timeout: float, findings: bool) -
             find_sockets(folders, environment()), Status(sync=sync, findings=findings, timeout=timeout), wait
         )
         report = mended(msgspec.json.decode(answer, type=StatusReport), commands)
-        report = _watched_over(report, folders.own)
+        report = _watched_over(report, folders)
     except ControlFault as error:
         report = _deduced(root, folders, commands, _SILENCES[type(error)], str(error))
     except msgspec.DecodeError as error:
@@ -97,10 +96,10 @@ def command(path: str, style: str, sync: bool, timeout: float, findings: bool) -
     return 0 if report.healthy and report.synced is not False else 1
 
 
-def _watched_over(report: StatusReport, own: Path) -> StatusReport:
+def _watched_over(report: StatusReport, folders: StateFolders) -> StatusReport:
     """Say where a service that answers has a supervisor that cannot act."""
     pid = report.supervisor_pid
-    if pid is None or has_open(pid, own / SUPERVISOR_LOCK) is False or not is_suspended(pid):
+    if pid is None or has_open(pid, folders.supervisor_lock) is False or not is_suspended(pid):
         return report
     return unguarded(report, pid)
 
@@ -114,8 +113,8 @@ def _deduced(
         boot_id(),
         datetime.now(UTC),
         read_record(folders.own),
-        _lock(folders.own / LOCK),
-        _lock(folders.own / SUPERVISOR_LOCK),
+        _lock(folders.lock),
+        _lock(folders.supervisor_lock),
         _watched_above(root),
     )
     report = deduce(traces, silence, words)
@@ -147,8 +146,8 @@ def _watched_above(root: Path) -> bytes | None:
     """Return the nearest folder above that somebody watches."""
     for folder in root.parents:
         with suppress(UsageFault):
-            own = find_state(folder, environment()).own
-            if look_at_lease(own / LOCK) or look_at_lease(own / SUPERVISOR_LOCK):
+            state = find_state(folder, environment())
+            if look_at_lease(state.lock) or look_at_lease(state.supervisor_lock):
                 return bytes(folder)
     return None
 

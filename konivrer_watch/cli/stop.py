@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from konivrer_watch.cli.occupant import Occupant, demand_sight, find_occupant
+from konivrer_watch.cli.occupant import Occupant, demand_sight, find_occupant, find_spawned
 from konivrer_watch.cli.options import environment, write_output
 from konivrer_watch.cli.places import find_known_root, find_state
 from konivrer_watch.cli.remedies import find_commands
+from konivrer_watch.cli.state_fault import demand_own
 from konivrer_watch.core.errors import LeaseHeldError, StopError
 from konivrer_watch.core.model import Launcher
 from konivrer_watch.daemon.folders import StateFolders
@@ -51,11 +52,13 @@ def command(path: str) -> int:
 def end_service(root: Path, folders: StateFolders, *, anew: bool = False) -> bool:
     """End the service that ``start`` began; return whether there was one. ``anew``: it is to be started again.
 
-    Raises ``LeaseHeldError`` where somebody else runs it, ``StopError`` where it cannot be ended, or not be seen.
+    Raises ``LeaseHeldError`` where somebody else runs it, ``StopError`` where it cannot be ended, or not be seen, or
+    is another user's.
     """
+    demand_own(folders)
     ended: set[int] = set()
     deadline = time.monotonic() + _SETTLE_SECONDS
-    while (occupant := find_occupant(folders)) is not None:
+    while (occupant := find_occupant(folders) or find_spawned(root, folders)) is not None:
         if occupant.launcher not in (Launcher.DIRECT, None):
             if ended:
                 break

@@ -11,10 +11,14 @@ from konivrer_watch.cli.places import STATE_VARIABLE, find_root, find_state
 from konivrer_watch.core.errors import StopError, UsageFault
 from konivrer_watch.core.escape import escape
 from konivrer_watch.core.settings import resolve
-from konivrer_watch.core.trust import Command, TrustRecord, agree, agreed_at, commands_of
+from konivrer_watch.core.trust import Command, TrustRecord, agree, agreed_at, commands_of, show
 from konivrer_watch.system.record import now_text
-from konivrer_watch.system.trust import is_inside, read_trust, write_trust
+from konivrer_watch.system.trust import is_inside, read_trust, trust_file, write_trust
 
+_LEGEND = (
+    "    (\\uXXXX stands for a character that cannot be seen, or is not ASCII, by its number; "
+    "{N} behind it for N of them in a row)"
+)
 _EPILOG = """\b
 Examples:
   konivrer-watch trust                      of this folder, once you have seen it
@@ -44,7 +48,9 @@ def command(path: str, yes: bool, only_list: bool) -> int:
     new = [each for each in commands if agreed_at(record, bytes(root), each) is None]
     for each in commands:
         state = "not trusted" if each in new else f"trusted since {agreed_at(record, bytes(root), each)}"
-        click.echo(f"{each.key} ({escape(origins[each.key])}): {state}\n    {escape(each.text)}")
+        click.echo(f"{each.key} ({escape(origins[each.key])}): {state}\n    {show(each.text)}")
+        if show(each.text) != each.text:
+            click.echo(_LEGEND)
     if only_list or not new:
         return 0
     if not yes and not _is_confirmed(root):
@@ -54,7 +60,8 @@ def command(path: str, yes: bool, only_list: bool) -> int:
     try:
         write_trust(own, agree(known, commands, now_text()))
     except OSError as error:
-        raise StopError(f"what is trusted cannot be written: {error}") from error
+        shown = escape(str(trust_file(own)))
+        raise StopError(f"what is trusted cannot be written to {shown}: {error.strerror or error}") from error
     for each in new:
         click.echo(f"trusted: {each.key}, SHA-256 {each.digest}")
     return 0
@@ -63,14 +70,14 @@ def command(path: str, yes: bool, only_list: bool) -> int:
 def find_trusted(path: str) -> tuple[Path, Path]:
     """Return a root and the folder that remembers what is trusted of it.
 
-    Raises ``UsageFault`` where that lies in the root: a commit could then bring its own trust along.
+    Raises ``UsageFault`` where that lies in the root or its work tree: a commit could then bring its own trust along.
     """
     root = find_root(path)
     own = find_state(root, environment()).own
     if is_inside(own, root):
         raise UsageFault(
-            f"{STATE_VARIABLE}: {escape(str(own))} lies in the folder to trust, which could so trust itself; "
-            "name one outside of it"
+            f"{STATE_VARIABLE}: {escape(str(own))} lies in the folder to trust, or in its work tree, "
+            "which could so trust itself; name one outside of it"
         )
     return root, own
 

@@ -6,7 +6,7 @@ from konivrer_watch.cli.options import environment
 from konivrer_watch.cli.places import find_root, find_state
 from konivrer_watch.core.errors import StopError
 from konivrer_watch.core.escape import escape
-from konivrer_watch.system.trust import forget_trust
+from konivrer_watch.system.trust import forget_trust, trust_file
 
 _EPILOG = """\b
 Examples:
@@ -25,10 +25,14 @@ Exit codes:
 def command(path: str) -> int:
     """Trust no command in the configuration of PATH any more."""
     root = find_root(path)
+    own = find_state(root, environment()).own
     try:
-        known = forget_trust(find_state(root, environment()).own)
+        known = forget_trust(own)
     except OSError as error:
-        raise StopError(f"what is trusted cannot be removed: {error}") from error
+        shown = escape(str(trust_file(own)))
+        raise StopError(
+            f"what is trusted cannot be removed from {shown}: {error.strerror or error}"
+        ) from error
     shown = escape(str(root))
     click.echo(f"no command of {shown} is trusted any more" if known else f"nothing of {shown} was trusted")
     return 0

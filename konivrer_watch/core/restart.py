@@ -12,6 +12,7 @@ are UTC in ISO 8601, given by the caller.
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from math import ceil
+from typing import Annotated
 
 import msgspec
 
@@ -23,8 +24,12 @@ WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 SLOW = 300.0
 """Seconds between attempts once the service has FAILED."""
 
-SUPERVISOR_LOCK = "supervisor.lock"
-"""The lock beside the record, held by our own supervisor for as long as it lives."""
+STEADY = 60.0
+"""Seconds after which a life has lasted, whatever ``check_interval`` is."""
+
+_LONGEST_REASON = 300
+_OURS = "konivrer-watch: "
+_Count = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
 
 
 class Phase(StrEnum):
@@ -41,7 +46,8 @@ class ServiceRecord(msgspec.Struct, frozen=True):
 
     ``started`` is when a person or the machine started it, ``at`` since when ``phase`` holds, ``boot`` the boot it
     belongs to; ``failures`` counts lives in a row that ended before they were ``steady``, ``restarts`` all restarts
-    since ``started``; ``reason`` is what ended the last life, and ``retry_at`` when the next one begins.
+    since ``started``; ``reason`` is what ended the last life, and ``retry_at`` when the next one begins. Whoever reads
+    one refuses numbers that cannot be.
     """
 
     launcher: Launcher
@@ -49,9 +55,9 @@ class ServiceRecord(msgspec.Struct, frozen=True):
     started: str
     at: str
     phase: Phase = Phase.RUNNING
-    supervisor_pid: int | None = None
-    restarts: int = 0
-    failures: int = 0
+    supervisor_pid: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
+    restarts: _Count = 0
+    failures: _Count = 0
     steady: bool = False
     reason: str | None = None
     retry_at: str | None = None
@@ -71,7 +77,7 @@ def begin(
         return ServiceRecord(launcher, boot, at, at)
     if previous.phase is Phase.RUNNING:
         return crashed(previous, "it ended without a word (killed, out of memory, or hung)", at)
-    return msgspec.structs.replace(previous, at=at)
+    return _waiting(previous, at)
 
 
 def unended(previous: ServiceRecord | None, boot: str, pid: int) -> str | None:
@@ -96,10 +102,8 @@ def crashed(record: ServiceRecord, reason: str, at: str) -> ServiceRecord:
         failures=failures,
         steady=False,
         reason=reason,
-        at=at,
     )
-    due = datetime.fromisoformat(at).astimezone(UTC) + timedelta(seconds=ceil(pause(ended)))
-    return msgspec.structs.replace(ended, retry_at=due.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return _waiting(ended, at)
 
 
 def has_just_failed(record: ServiceRecord) -> bool:
@@ -111,11 +115,17 @@ def pause(record: ServiceRecord) -> float:
     """Return the seconds to wait before the next life."""
     match record.phase:
         case Phase.WAITING:
-            return WAITS[record.failures - 1]
+            # A record on disk may say anything.
+            return WAITS[min(max(record.failures, 1), len(WAITS)) - 1]
         case Phase.FAILED:
             return SLOW
         case Phase.RUNNING | Phase.STOPPED:
             return 0.0
+
+
+def steady_after(interval: float) -> float:
+    """Return the seconds after which a life was no failed attempt, for a ``check_interval`` in seconds."""
+    return min(interval, STEADY)
 
 
 def restarted(record: ServiceRecord, at: str) -> ServiceRecord:
@@ -145,7 +155,31 @@ def ending(code: int, words: str) -> str:
         return f"killed by signal {number}"
     if code == 0:
         return "it ended without being told to"
+    said = _said(words)
+    return f"exit code {code}: {_joined(said)}" if said else f"exit code {code}, without a word"
+
+
+def _waiting(record: ServiceRecord, at: str) -> ServiceRecord:
+    """Begin to wait for the next life now."""
+    due = datetime.fromisoformat(at).astimezone(UTC) + timedelta(seconds=ceil(pause(record)))
+    return msgspec.structs.replace(record, at=at, retry_at=due.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+
+def _said(words: str) -> list[str]:
+    """Return the lines that name faults: all of a message of ours, or the last one of a trace."""
     # Traces of several errors are framed; below a trace stands what to do with it.
-    lines = [line.strip(" |+-").removeprefix("konivrer-watch: ") for line in words.splitlines()]
-    said = [line for line in lines if line and not line.startswith("this is a fault of the program itself")]
-    return f"exit code {code}: {said[-1]}" if said else f"exit code {code}, without a word"
+    lines = [line.strip(" |+-") for line in words.splitlines()]
+    said = [line for line in lines if line and not line.startswith(f"{_OURS}this is a fault of the program")]
+    begin = max((place for place, line in enumerate(said) if line.startswith(_OURS)), default=-1)
+    is_trace = any("Traceback (most recent call last)" in line for line in said[begin:])
+    return [line.removeprefix(_OURS) for line in said[-1 if is_trace else begin :]]
+
+
+def _joined(faults: list[str]) -> str:
+    """Return faults on one line, the first ones where they are many."""
+    text = faults[0][:_LONGEST_REASON]
+    for number, fault in enumerate(faults[1:], 1):
+        if len(text) + len(fault) > _LONGEST_REASON:
+            return f"{text}; and {len(faults) - number} more"
+        text += f"; {fault}"
+    return text

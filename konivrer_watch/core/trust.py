@@ -1,11 +1,15 @@
 """Which commands of a repository may run: those whose exact text its owner has agreed to."""
 
+import re
 from collections.abc import Sequence
 from hashlib import sha256
 
 import msgspec
 
 from konivrer_watch.core.settings import Settings
+
+# What a reader cannot see, count, or tell from another character; and what would look like our own signs for it.
+_HIDDEN = re.compile(r"^ +| {2,}| +\Z|([^ -~])\1*|\\(?=[uU])|(?<=[^ -~])\{|(?<=  )\{|(?<=^ )\{")
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -44,3 +48,18 @@ def agreed_at(record: TrustRecord | None, root: bytes, command: Command) -> str 
     if record is None or record.root != root:
         return None
     return record.agreed.get(command.digest)
+
+
+def show(text: str) -> str:
+    """Return a command as one line of ASCII that tells its text exactly, whatever a terminal would hide of it.
+
+    Each character that is not printable ASCII is ``\\uXXXX`` or ``\\UXXXXXXXX``, and so are blanks at either end or
+    several in a row; ``{N}`` behind it says that N of them follow each other.
+    """
+    return _HIDDEN.sub(lambda match: _number(match[0]), text)
+
+
+def _number(same: str) -> str:
+    point = ord(same[0])
+    code = f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
+    return code if len(same) == 1 else f"{code}{{{len(same)}}}"

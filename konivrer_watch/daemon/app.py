@@ -12,6 +12,7 @@ from anyio.abc import TaskStatus
 
 from konivrer_watch.core.errors import StopError
 from konivrer_watch.core.events import ChangesSeen, Event, SourceChanged, SweepFinished
+from konivrer_watch.core.holder import holder_line
 from konivrer_watch.core.model import Hint
 from konivrer_watch.core.pace import Limits, Load, Resource
 from konivrer_watch.core.restart import ServiceRecord
@@ -73,9 +74,8 @@ async def watch(request: Watch, listener: Listener, notifier: Notifier, ending: 
     It begins anew where the settings changed, or the state folder went. Raises ``LeaseHeldError`` where this root is
     watched already.
     """
-    by = request.record.launcher
-    holder = f"process {os.getpid()} ({by}), since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    with hold_lease(request.folders.own / "lock", holder, request.socket()):
+    holder = holder_line(os.getpid(), request.record.launcher, datetime.now(UTC))
+    with hold_lease(request.folders.lock, holder, request.socket()):
         try:
             async with open_workbench(
                 request.place, request.packs, request.settings, request.folders, Memory.KEPT
@@ -101,59 +101,61 @@ class _App:
         self._ended = Ended.TERMINATED
         self._scope = anyio.CancelScope()
         self._looked = anyio.Event()
-        self._inbox = Inbox()
-        self._recorder = Recorder(self._hear)
+        inbox = self._inbox = Inbox()
+        recorder = self._recorder = Recorder(self._hear)
         self._upkeep = Upkeep(
             bench,
-            self._recorder,
+            recorder,
             settings,
             request.reread,
             request.log_fault,
-            request.folders.own / "lock",
+            request.folders.lock,
             lambda: self._end(Ended.SETTINGS),
             lambda: self._end(Ended.STATE_LOST),
         )
         root = request.place.root
-        no_events = needs_sweeps(root) if settings.source == "auto" else None
-        kind = PollingSource if settings.source == "poll" or no_events is not None else PortableSource
         cookie = Cookie(root, bytes(request.folders.own / "probe"))
-        self._source = kind(root, self._inbox.put_nowait, self._source_changed, cookie)
-        self._probe = Probe(
-            self._source, cookie, self._recorder, self._inbox, settings.check_interval, _utc_now
-        )
+        kind, no_events = _source_for(root, settings)
+        self._source = kind(root, inbox.put_nowait, self._source_changed, cookie)
+        self._probe = Probe(self._source, cookie, recorder, inbox, settings.check_interval, _utc_now)
         queue = Queue()
         meter = LoadMeter()
-
-        async def sample(now: float, name: Resource | None) -> Load:
-            return await anyio.to_thread.run_sync(meter.sample, now, name)
-
-        limits = Limits(settings.resource_threshold, settings.resource_resume)
-        self._throttle = Throttle(limits, sample, self._recorder.record, _utc_now)
+        self._throttle = _throttle_for(settings, meter, recorder)
         settle = Settle(settings.debounce_ms / 1000, settings.debounce_max_ms / 1000)
-        self._intake = Intake(
-            bench,
-            settle,
-            self._inbox,
-            queue,
-            self._recorder,
-            self._source,
-            self._probe.doubt_nowait,
-        )
-        self._runner = Runner(queue, self._throttle, bench.judge, self._recorder, self._inbox, self._intake)
+        self._intake = Intake(bench, settle, inbox, queue, recorder, self._source, self._probe.doubt_nowait)
+        self._runner = Runner(queue, self._throttle, bench.judge, recorder, inbox, self._intake)
         self._heartbeat = Heartbeat(
             notifier,
             settings.check_interval,
-            self._recorder,
+            recorder,
             self._throttle,
             lambda: self._intake.drained and not self._intake.is_sweep_due,
             announces=self._source.announces,
         )
-        patient = Patient(
+        self._healing = Healing(self._patient(), self._throttle, request.say_healed, _utc_now)
+        self._service = Service(
             root,
+            request.record,
+            WatchReport(self._source.name, reason=no_events),
+            settings,
+            recorder,
+            self._intake,
+            queue,
+            self._throttle,
+            meter,
+            self._heartbeat,
+            self._healing,
+        )
+
+    def _patient(self) -> Patient:
+        """Return what heals look at."""
+        request = self._request
+        return Patient(
+            request.place.root,
             request.record.launcher,
             request.folders,
-            settings,
-            bench,
+            request.settings,
+            self._bench,
             self._recorder,
             self._inbox,
             self._intake,
@@ -161,20 +163,6 @@ class _App:
             self._probe,
             request.socket,
             request.log_fault,
-        )
-        self._healing = Healing(patient, self._throttle, request.say_healed, _utc_now)
-        self._service = Service(
-            root,
-            request.record,
-            WatchReport(self._source.name, reason=no_events),
-            settings,
-            self._recorder,
-            self._intake,
-            queue,
-            self._throttle,
-            meter,
-            self._heartbeat,
-            self._healing,
         )
 
     async def run(self) -> Ended:
@@ -225,6 +213,22 @@ class _App:
         if degraded != self._recorder.status.source_fault:
             self._recorder.record(SourceChanged(degraded))
         self._inbox.put_nowait([Hint(None)])
+
+
+def _source_for(root: bytes, settings: Settings) -> tuple[type[PortableSource | PollingSource], str | None]:
+    """Return the kind of source, and why the tree is swept where nobody chose that."""
+    if settings.source == "poll":
+        return PollingSource, None
+    reason = needs_sweeps(root) if settings.source == "auto" else None
+    return (PortableSource if reason is None else PollingSource), reason
+
+
+def _throttle_for(settings: Settings, meter: LoadMeter, recorder: Recorder) -> Throttle:
+    async def sample(now: float, name: Resource | None) -> Load:
+        return await anyio.to_thread.run_sync(meter.sample, now, name)
+
+    limits = Limits(settings.resource_threshold, settings.resource_resume)
+    return Throttle(limits, sample, recorder.record, _utc_now)
 
 
 def _first(group: BaseExceptionGroup[StopError]) -> StopError:

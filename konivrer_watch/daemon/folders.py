@@ -10,3 +10,13 @@ class StateFolders(msgspec.Struct, frozen=True):
 
     shared: Path
     own: Path
+
+    @property
+    def lock(self) -> Path:
+        """The lock that whoever watches the root holds."""
+        return self.own / "lock"
+
+    @property
+    def supervisor_lock(self) -> Path:
+        """The lock that our own supervisor holds for as long as it lives."""
+        return self.own / "supervisor.lock"

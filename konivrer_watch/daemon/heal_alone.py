@@ -42,7 +42,9 @@ async def heal_alone(request: AloneRequest) -> Heal:
     """Perform the steps that need no running watcher. Raises ``LeaseHeldError`` where one runs."""
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     own = request.folders.own
-    with hold_lease(own / "lock", f"process {os.getpid()} (heal), since {at[:19].replace('T', ' ')} UTC"):
+    with hold_lease(
+        request.folders.lock, f"process {os.getpid()} (heal), since {at[:19].replace('T', ' ')} UTC"
+    ):
         marks = Marks(own, read_clocks)
         marks.heal_begun()
         async with open_workbench(

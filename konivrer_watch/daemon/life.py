@@ -21,6 +21,7 @@ from konivrer_watch.core.restart import (
     pause,
     restarted,
     steadied,
+    steady_after,
     stopped,
 )
 from konivrer_watch.daemon.ending import Ending, heed_signals
@@ -28,8 +29,6 @@ from konivrer_watch.system.logs import Severity
 from konivrer_watch.system.notify import Notifier
 from konivrer_watch.system.record import boot_id, now_text, read_record, write_record
 
-# A life that lasts so long was no failed attempt.
-_STEADY_SECONDS = 60.0
 _BEAT_SECONDS = 5.0
 
 Say = Callable[[Severity, str], None]
@@ -44,7 +43,7 @@ class Life:
     ) -> None:
         self._folder = folder
         self._notifier = notifier
-        self._steady_after = min(interval, _STEADY_SECONDS)
+        self._steady_after = steady_after(interval)
         self._say = say
         self.record = begin(read_record(folder), launcher, boot_id(), now_text())
 

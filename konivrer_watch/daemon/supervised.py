@@ -47,8 +47,8 @@ class Surroundings(Protocol):
     before: str | None
     anew: str
 
-    def interval(self) -> float:
-        """Return ``check_interval`` in seconds, as it is set now."""
+    async def interval(self) -> float:
+        """Return ``check_interval`` in seconds, as it is set now; as it was where that cannot be read."""
 
     def spawn(self, interval: float) -> Child:
         """Start a life of the daemon. Raises ``OSError``."""

@@ -5,7 +5,14 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from konivrer_watch.core.restart import SUPERVISOR_LOCK, ServiceRecord, unended
+import anyio
+import anyio.to_thread
+
+from konivrer_watch.core.errors import UsageFault
+from konivrer_watch.core.holder import holder_line
+from konivrer_watch.core.model import Launcher
+from konivrer_watch.core.restart import ServiceRecord, unended
+from konivrer_watch.daemon.folders import StateFolders
 from konivrer_watch.daemon.supervisor import Over, Say, Supervisor
 from konivrer_watch.report.commands import shell_word
 from konivrer_watch.system.lease import hold_lease
@@ -14,41 +21,74 @@ from konivrer_watch.system.process import Child, spawn_daemon
 from konivrer_watch.system.record import boot_id, now_text, read_record, write_record
 from konivrer_watch.system.strays import adopt_strays, reap_strays
 
+# How long a disk may take to tell the settings.
+_READ_SECONDS = 5.0
+
+
+class Interval:
+    """``check_interval`` in seconds: ``first``, and then whatever ``read`` returns.
+
+    While the settings are at fault (``UsageFault``), or their disk does not answer, it is what it was before: the
+    daemon names every fault, and cannot start with them either.
+    """
+
+    def __init__(self, first: float, read: Callable[[], float]) -> None:
+        self._last = first
+        self._read = read
+        self._is_reading = False
+
+    async def get(self) -> float:
+        """Return it, as it is now, within seconds."""
+        # A thread that a dead disk holds is there until that answers; one is enough.
+        if not self._is_reading:
+            with anyio.move_on_after(_READ_SECONDS):
+                await anyio.to_thread.run_sync(self._read_again, abandon_on_cancel=True)
+        return self._last
+
+    def _read_again(self) -> None:
+        self._is_reading = True
+        try:
+            self._last = self._read()
+        except UsageFault:
+            return
+        finally:
+            self._is_reading = False
+
 
 async def supervise(
-    root: Path, folder: Path, environment: Mapping[str, str], interval: Callable[[], float], say: Say
+    root: Path, folders: StateFolders, environment: Mapping[str, str], interval: Interval, say: Say
 ) -> None:
-    """Keep the daemon of ``root`` alive until told to end; ``folder`` is the root's state folder.
+    """Keep the daemon of ``root`` alive until told to end.
 
     Raises ``LeaseHeldError`` where there is a supervisor already.
     """
     adopt_strays()
     over = None
     while over is not Over.STOPPED:
-        holder = f"process {os.getpid()} (direct), since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
-        with hold_lease(folder / SUPERVISOR_LOCK, holder):
-            over = await Supervisor(_Surroundings(root, folder, environment, interval, say)).run()
+        holder = holder_line(os.getpid(), Launcher.DIRECT, datetime.now(UTC))
+        with hold_lease(folders.supervisor_lock, holder):
+            over = await Supervisor(_Surroundings(root, folders, environment, interval, say)).run()
 
 
 class _Surroundings:
     def __init__(
         self,
         root: Path,
-        folder: Path,
+        folders: StateFolders,
         environment: Mapping[str, str],
-        interval: Callable[[], float],
+        interval: Interval,
         say: Say,
     ) -> None:
         self._root = root
-        self._folder = folder
+        self._folders = folders
         self._environment = environment
         self._fault: str | None = None
         self._held = self._inode()
         self.boot = boot_id()
         self.pid = os.getpid()
-        self.before = unended(read_record(folder), self.boot, self.pid)
+        self.before = unended(read_record(folders.own), self.boot, self.pid)
         self.anew = f"konivrer-watch restart {shell_word(bytes(root))}"
-        self.interval = interval
+        self.interval = interval.get
         self.say = say
         self.now = now_text
 
@@ -58,7 +98,7 @@ class _Surroundings:
     def record(self, record: ServiceRecord) -> None:
         fault = None
         try:
-            write_record(self._folder, record)
+            write_record(self._folders.own, record)
         except OSError as error:
             fault = error.strerror or str(error)
         if fault is not None and fault != self._fault:
@@ -78,6 +118,6 @@ class _Surroundings:
 
     def _inode(self) -> int | None:
         try:
-            return os.stat(self._folder / SUPERVISOR_LOCK).st_ino
+            return os.stat(self._folders.supervisor_lock).st_ino
         except (FileNotFoundError, NotADirectoryError):
             return None

@@ -19,6 +19,7 @@ from konivrer_watch.core.restart import (
     pause,
     restarted,
     steadied,
+    steady_after,
     stopped,
 )
 from konivrer_watch.daemon.supervised import Child, Surroundings
@@ -27,7 +28,6 @@ from konivrer_watch.system.logs import Severity
 START_SECONDS = 10.0
 """How long the daemon may be silent, at least, until it is ready for the first time, or again."""
 
-_STEADY_SECONDS = 60.0
 _GRACE_SECONDS = 10.0
 # We were stopped, or had no processor, ourselves: the silence may be ours.
 _OVERSLEPT_SECONDS = 1.0
@@ -55,22 +55,26 @@ class Supervisor:
         self._over = Over.STOPPED
         self._why = ""
         self._child: Child | None = None
-        self._interval = surroundings.interval()
+        self._interval = 0.0
         self._heard = 0.0
         self._is_ready = False
         self._hung: str | None = None
 
     async def run(self) -> Over:
         """Supervise until SIGTERM or SIGINT, or until the lock is no longer ours; the daemon has ended by then."""
-        with self._scope:
-            async with anyio.create_task_group() as group:
-                await group.start(self._end_on_signal)
-                group.start_soon(self._see_to_lock)
-                group.start_soon(self._see_to_strays)
-                await self._keep()
-        if self._over is Over.STOPPED:
-            self._around.record(stopped(self._record, self._around.now()))
-            self._around.say(Severity.INFO, f"stopped by {self._why}")
+        async with anyio.create_task_group() as heeding:
+            # To the very end: a second signal, while all is put away, does no harm.
+            await heeding.start(self._end_on_signal)
+            with self._scope:
+                async with anyio.create_task_group() as group:
+                    self._interval = await self._around.interval()
+                    group.start_soon(self._see_to_lock)
+                    group.start_soon(self._see_to_strays)
+                    await self._keep()
+            if self._over is Over.STOPPED:
+                self._around.record(stopped(self._record, self._around.now()))
+                self._around.say(Severity.INFO, f"stopped by {self._why}")
+            heeding.cancel_scope.cancel()
         return self._over
 
     async def _keep(self) -> None:
@@ -86,6 +90,7 @@ class Supervisor:
             around.record(self._record)
             self._tell_crash(reason)
             await anyio.sleep(pause(self._record))
+            self._interval = await around.interval()
             self._record = restarted(self._record, around.now())
 
     def _tell_crash(self, reason: str) -> None:
@@ -101,7 +106,6 @@ class Supervisor:
     async def _live(self) -> str:
         """Run one life to its end; return what ended it."""
         around = self._around
-        self._interval = around.interval()
         self._heard, self._is_ready, self._hung = anyio.current_time(), False, None
         ready = anyio.Event()
         try:
@@ -136,7 +140,9 @@ class Supervisor:
         rest = b""
         while data := await child.hear():
             self._heard = anyio.current_time()
-            *lines, rest = (rest + data)[-_LONGEST_LINE:].split(b"\n")
+            *lines, rest = (rest + data).split(b"\n")
+            # No line of ours is as long; what goes on so is none, and its end is not taken for one.
+            rest = rest[:_LONGEST_LINE]
             for line in lines:
                 if line == b"READY=1":
                     self._is_ready = True
@@ -162,7 +168,7 @@ class Supervisor:
 
     async def _become_steady(self, ready: anyio.Event) -> None:
         """Take note that this life has lasted."""
-        steady_at = anyio.current_time() + min(self._interval, _STEADY_SECONDS)
+        steady_at = anyio.current_time() + steady_after(self._interval)
         await ready.wait()
         await anyio.sleep_until(steady_at)
         if self._record.failures:
@@ -188,7 +194,7 @@ class Supervisor:
             async for number in signals:
                 # A hangup is a terminal's, and we have none.
                 if number is not signal.SIGHUP:
-                    self._why = number.name
+                    self._why = self._why or number.name
                     self._end(Over.STOPPED)
 
     def _end(self, over: Over) -> None:

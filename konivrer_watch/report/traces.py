@@ -15,13 +15,13 @@ nobody       free           free          any other         stopped: killed
 ===========  =============  ============  ================  ============================================
 """
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import msgspec
 
+from konivrer_watch.core.holder import read_holder
 from konivrer_watch.core.model import Launcher, Level, LogFile
 from konivrer_watch.core.restart import Phase, ServiceRecord
 from konivrer_watch.core.status import State
@@ -35,8 +35,6 @@ _STARTING = timedelta(seconds=30)
 
 _LATE = timedelta(seconds=5)
 """How long after its time an attempt may be announced still."""
-
-_HOLDER = re.compile(r"process (\d+)(?: \((\w+)\))?")
 
 
 class Silence(StrEnum):
@@ -77,11 +75,9 @@ class Traces(msgspec.Struct, frozen=True):
 
 
 def read_lock(holder: str, since: float) -> Lock:
-    """Return what a lock's text, ``process 7 (direct), since …``, and its time say; the text may be anything."""
-    found = _HOLDER.match(holder)
-    known = {launcher.value: launcher for launcher in Launcher}
-    at = datetime.fromtimestamp(since, UTC)
-    return Lock(int(found[1]), known.get(found[2]), at) if found else Lock(None, None, at)
+    """Return what a lock's text (core/holder), which may be anything, and its time say."""
+    told, at = read_holder(holder), datetime.fromtimestamp(since, UTC)
+    return Lock(None, None, at) if told is None else Lock(told.pid, told.launcher, at)
 
 
 def deduce(traces: Traces, silence: Silence, words: str) -> StatusReport:

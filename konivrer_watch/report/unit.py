@@ -200,8 +200,10 @@ def _sandbox(service: Service, root: str) -> list[str]:
     state = as_text("the state folder", service.state)
     git = [as_text("the repository", place) for place in service.git]
     written = [root, *git] if service.pulls else [root.rstrip("/") + "/.git"]
-    # What is gone must not keep the service from starting, and telling.
-    lines += [*_WALLS.splitlines(), f"ReadWritePaths={_words([state, *(f'-{place}' for place in written)])}"]
+    # What is gone must not keep the service from starting, and telling; nor what is still to be made: these paths hold
+    # for ExecStartPre, too, which makes the state folder.
+    open_places = [f"-{place}" for place in (state, *written)]
+    lines += [*_WALLS.splitlines(), f"ReadWritePaths={_words(open_places)}"]
     seen = (
         *(service.root, service.state, service.python.encode(errors="surrogateescape")),
         *(*service.git, *service.elsewhere),

@@ -5,7 +5,7 @@ through it (proc(5), ``/proc/PID/fd`` and ``/proc/PID/fdinfo``). Elsewhere nobod
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -46,6 +46,21 @@ def find_holder(path: Path) -> Holder | None:
     return removed
 
 
+def find_process(command: Sequence[str | Path], variable: str) -> int | None:
+    """Return a process that runs ``command`` and was given ``variable`` (``NAME=value``); ``None`` where none is seen.
+
+    The program itself may be another one: the same from another place.
+    """
+    wanted, given = [os.fsencode(word) for word in command[1:]], os.fsencode(variable)
+    for pid in _pids():
+        with suppress(OSError):
+            if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:-1] != wanted:
+                continue
+            if given in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                return pid
+    return None
+
+
 def launcher_word(pid: int) -> str | None:
     """Return who keeps a watcher alive, as its command line says; ``None`` where it does not, or cannot be seen."""
     with suppress(OSError):
@@ -64,13 +79,16 @@ def is_suspended(pid: int) -> bool:
 
 def _open_files() -> Iterator[tuple[int, bytes]]:
     """Every open file of every process that we may look into, as its link in ``/proc``."""
-    try:
-        pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
-    except OSError:
-        return
-    for pid in set(pids) - {os.getpid()}:
+    for pid in _pids():
         with suppress(OSError):
             yield from ((pid, b"/proc/%d/fd/%b" % (pid, name)) for name in os.listdir(b"/proc/%d/fd" % pid))
+
+
+def _pids() -> set[int]:
+    """All processes but this one."""
+    with suppress(OSError):
+        return {int(name) for name in os.listdir("/proc") if name.isdecimal()} - {os.getpid()}
+    return set()
 
 
 def _locks(pid: int, link: bytes) -> bool:

@@ -1,6 +1,6 @@
 """The background service's processes: the daemon as a supervisor's child, and the supervisor itself, detached.
 
-Each is ``python -I -m konivrer_watch.cli …`` in ``/``: nothing a repository holds is importable.
+Each runs in ``/``.
 """
 
 import ctypes
@@ -16,10 +16,10 @@ import anyio
 import anyio.to_thread
 
 from konivrer_watch.core.model import Launcher
+from konivrer_watch.system.command import OURS, supervisor_command
 from konivrer_watch.system.handle import Handle
 from konivrer_watch.system.strays import end_strays
 
-_COMMAND = (sys.executable, "-I", "-m", "konivrer_watch.cli")
 _PR_SET_PDEATHSIG = 1
 _TAIL_BYTES = 4096
 _KILL_SECONDS = 5.0
@@ -117,7 +117,7 @@ def spawn_daemon(root: Path, interval: float, environment: Mapping[str, str]) ->
 
     It is started by this very thread, whose end it does not survive. Raises ``OSError`` where it cannot be started.
     """
-    command: list[str | Path] = [*_COMMAND, "_serve", "--launcher", Launcher.DIRECT, root]
+    command: list[str | Path] = [*OURS, "_serve", "--launcher", Launcher.DIRECT, root]
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with theirs:
@@ -154,7 +154,7 @@ def spawn_supervisor(root: Path, environment: Mapping[str, str]) -> Detached:
     Raises ``OSError`` where it cannot be started.
     """
     process = subprocess.Popen(
-        [*_COMMAND, "_supervise", root],
+        supervisor_command(root),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -21,7 +21,7 @@ def read_record(folder: Path) -> ServiceRecord | None:
         return None
     try:
         return msgspec.json.decode(data, type=ServiceRecord)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from konivrer_watch.core.trust import Command, TrustRecord, agreed_at
 from konivrer_watch.system.files import make_private
+from konivrer_watch.system.git import find_git
 
 _NAME = "trust.json"
 _LONGEST = 1 << 20
@@ -23,27 +24,46 @@ def is_trusted(own: Path, root: Path, command: Command) -> bool:
 
 
 def is_inside(own: Path, root: Path) -> bool:
-    """Whether a state folder lies in the root, whose files anyone who commits to it can write."""
-    return own.resolve().is_relative_to(root.resolve())
+    """Whether a state folder lies in the root or its work tree, whose files anyone who commits to it can write."""
+    # Not `Path.resolve`, which raises where links go round in a circle.
+    real = Path(os.path.realpath(root))
+    git = find_git(bytes(real))
+    top = real if git is None else Path(os.fsdecode(git.top))
+    return Path(os.path.realpath(own)).is_relative_to(top)
+
+
+def trust_file(own: Path) -> Path:
+    """Where a state folder remembers what is trusted."""
+    return own / _NAME
 
 
 def read_trust(own: Path, root: Path) -> TrustRecord | None:
-    """Return what is remembered; ``None`` where nothing is, or where others could have written it."""
+    """Return what is remembered; ``None`` where nothing is, none can read it, or others could have written it."""
     if is_inside(own, root):
         return None
     try:
-        descriptor = os.open(own / _NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        content = _read_owned(trust_file(own))
     except OSError:
         return None
-    with open(descriptor, "rb") as file:
+    try:
+        return None if content is None else msgspec.json.decode(content, type=TrustRecord)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _read_owned(path: Path) -> bytes | None:
+    """What a regular file holds that we alone can write, else ``None``. Raises ``OSError``."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
         status = os.fstat(descriptor)
         others = stat.S_IWGRP | stat.S_IWOTH
         if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & others:
             return None
-        try:
-            return msgspec.json.decode(file.read(_LONGEST), type=TrustRecord)
-        except msgspec.MsgspecError:
-            return None
+        # `open` takes no folder, and would leave the descriptor of one open: so only here.
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(_LONGEST)
+    finally:
+        os.close(descriptor)
 
 
 def write_trust(own: Path, record: TrustRecord) -> None:
@@ -56,7 +76,7 @@ def write_trust(own: Path, record: TrustRecord) -> None:
             file.write(msgspec.json.encode(record))
             file.flush()
             os.fsync(descriptor)
-        fresh.replace(own / _NAME)
+        fresh.replace(trust_file(own))
     except OSError:
         with suppress(OSError):
             fresh.unlink()
@@ -66,7 +86,7 @@ def write_trust(own: Path, record: TrustRecord) -> None:
 def forget_trust(own: Path) -> bool:
     """Trust nothing any more; return whether anything was remembered. Raises ``OSError``."""
     try:
-        (own / _NAME).unlink()
+        trust_file(own).unlink()
     except FileNotFoundError:
         return False
     return True

@@ -14,14 +14,18 @@ import click
 import pytest
 
 from konivrer_watch.cli import start, stop
-from konivrer_watch.cli.occupant import find_occupant
+from konivrer_watch.cli.occupant import Occupant, find_occupant
 from konivrer_watch.cli.options import environment
-from konivrer_watch.cli.places import find_state
+from konivrer_watch.cli.places import STATE_VARIABLE, find_state
 from konivrer_watch.core.errors import LeaseHeldError, StopError, UsageFault
 from konivrer_watch.core.model import Launcher
-from konivrer_watch.core.restart import SUPERVISOR_LOCK, begin, crashed, restarted
+from konivrer_watch.core.restart import begin, crashed, restarted, stopped
+from konivrer_watch.core.status import State
 from konivrer_watch.daemon.folders import StateFolders
+from konivrer_watch.report.status import StatusReport
+from konivrer_watch.report.text import path_text
 from konivrer_watch.system.lease import hold_lease
+from konivrer_watch.system.process import spawn_supervisor
 from konivrer_watch.system.record import boot_id, now_text, write_record
 from tests.cli.running import commands, invoke
 
@@ -70,7 +74,7 @@ def holding(lock: Path, words: str) -> Iterator[subprocess.Popen[bytes]]:
 
 def test_nobody_has_a_root_that_nobody_watches(folders: StateFolders) -> None:
     assert find_occupant(folders) is None
-    with hold_lease(folders.own / "lock", f"process {os.getpid()} (terminal), since now"):
+    with hold_lease(folders.lock, f"process {os.getpid()} (terminal), since now"):
         assert find_occupant(folders) is not None
     assert find_occupant(folders) is None
 
@@ -79,7 +83,7 @@ def test_nobody_has_a_root_that_nobody_watches(folders: StateFolders) -> None:
 def test_a_start_beside_another_service_says_what_runs_and_is_content(
     root: Path, folders: StateFolders, launcher: Launcher
 ) -> None:
-    with hold_lease(folders.own / "lock", f"process 1 ({launcher}), since then"):
+    with hold_lease(folders.lock, f"process 1 ({launcher}), since then"):
         result = invoke("start", str(root))
     assert result.return_value == 0
     assert (
@@ -106,7 +110,7 @@ def test_what_another_runs_is_left_alone_and_the_command_named_that_does_it(
     root: Path, folders: StateFolders, launcher: Launcher, told: str, command: str
 ) -> None:
     words = f"process {{}} ({launcher}), since then"
-    with holding(folders.own / "lock", words) as holder:
+    with holding(folders.lock, words) as holder:
         with pytest.raises(LeaseHeldError) as caught:
             invoke(command, str(root))
         assert holder.poll() is None
@@ -129,7 +133,7 @@ def test_a_start_beside_a_terminal_or_a_stranger_is_refused_with_the_command_tha
     root: Path, folders: StateFolders, words: str, who: str, end: str
 ) -> None:
     said = words.format(os.getpid())
-    with hold_lease(folders.own / "lock", said), pytest.raises(LeaseHeldError) as caught:
+    with hold_lease(folders.lock, said), pytest.raises(LeaseHeldError) as caught:
         invoke("start", str(root))
     assert f"{root}: {who} watches this one already ({said}); end that one first: " in str(caught.value)
     assert f"first: {end.format(os.getpid())}" in str(caught.value)
@@ -144,7 +148,7 @@ def test_a_stop_does_not_touch_a_process_that_only_has_the_holders_number(
         record = begin(None, Launcher.DIRECT, boot_id(), now_text(), innocent.pid)
         write_record(folders.own, record)
         with (
-            hold_lease(folders.own / SUPERVISOR_LOCK, f"process {innocent.pid} (direct), since then"),
+            hold_lease(folders.supervisor_lock, f"process {innocent.pid} (direct), since then"),
             pytest.raises(StopError, match="end that one by hand"),
         ):
             invoke("stop", str(root))
@@ -159,7 +163,7 @@ def test_a_stop_finds_the_supervisor_by_the_lock_and_ends_it_whatever_it_does(
     monkeypatch.setattr(stop, "_GRACE_SECONDS", 0.2)
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN) if ignoring else signal.getsignal(signal.SIGTERM)
     try:
-        with holding(folders.own / SUPERVISOR_LOCK, "process {} (direct), since then") as holder:
+        with holding(folders.supervisor_lock, "process {} (direct), since then") as holder:
             result = invoke("stop", str(root))
             assert holder.wait(5) == (-signal.SIGKILL if ignoring else -signal.SIGTERM)
     finally:
@@ -168,7 +172,7 @@ def test_a_stop_finds_the_supervisor_by_the_lock_and_ends_it_whatever_it_does(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc here")
-@pytest.mark.parametrize("name", [SUPERVISOR_LOCK, "lock"])
+@pytest.mark.parametrize("name", ["supervisor.lock", "lock"])
 @pytest.mark.parametrize("loss", ["emptied", "removed"])
 @pytest.mark.usefixtures("_impatient")
 def test_a_stop_finds_who_holds_a_lock_without_a_word_or_without_its_file(
@@ -199,7 +203,7 @@ def test_a_stop_that_cannot_look_into_the_state_folder_does_not_say_that_nothing
 
 @pytest.mark.usefixtures("_impatient")
 def test_a_root_that_is_gone_is_stopped_all_the_same(root: Path, folders: StateFolders) -> None:
-    with holding(folders.own / SUPERVISOR_LOCK, "process {} (direct), since then") as holder:
+    with holding(folders.supervisor_lock, "process {} (direct), since then") as holder:
         root.rmdir()
         assert invoke("stop", str(root)).stdout == f"{root}: stopped\n"
         assert holder.wait(5) == -signal.SIGTERM
@@ -207,7 +211,7 @@ def test_a_root_that_is_gone_is_stopped_all_the_same(root: Path, folders: StateF
 
 @pytest.mark.usefixtures("_impatient")
 def test_a_daemon_that_outlives_its_supervisor_is_ended_too(root: Path, folders: StateFolders) -> None:
-    with holding(folders.own / "lock", "process {} (direct), since then") as holder:
+    with holding(folders.lock, "process {} (direct), since then") as holder:
         assert invoke("stop", str(root)).stdout == f"{root}: stopped\n"
         assert holder.wait(5) == -signal.SIGTERM
 
@@ -216,7 +220,7 @@ def test_a_daemon_that_outlives_its_supervisor_is_ended_too(root: Path, folders:
 def test_a_supervisor_that_something_starts_again_is_told_and_not_fought(
     root: Path, folders: StateFolders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock, seconds = folders.own / SUPERVISOR_LOCK, list[subprocess.Popen[bytes]]()
+    lock, seconds = folders.supervisor_lock, list[subprocess.Popen[bytes]]()
     end = stop._end
 
     def end_one(pid: int) -> None:
@@ -241,7 +245,7 @@ def test_a_service_that_keeps_crashing_is_told_by_a_start_with_reason_next_attem
         record = restarted(crashed(record, "killed by signal 9", now_text()), now_text())
     record = crashed(record, "killed by signal 9", now_text())
     write_record(folders.own, record)
-    with hold_lease(folders.own / SUPERVISOR_LOCK, "process 1 (direct), since then"):
+    with hold_lease(folders.supervisor_lock, "process 1 (direct), since then"):
         began = time.monotonic()
         result = invoke("start", str(root))
         assert time.monotonic() - began < 5
@@ -260,16 +264,108 @@ def test_what_an_earlier_service_left_on_disk_is_not_taken_for_the_state_of_this
     for _ in range(4):
         record = restarted(crashed(record, "killed by signal 9", now_text()), now_text())
     write_record(folders.own, crashed(record, "killed by signal 9", now_text()))
-    with hold_lease(folders.own / SUPERVISOR_LOCK, f"process {os.getpid()} (direct), since then"):
+    with hold_lease(folders.supervisor_lock, f"process {os.getpid()} (direct), since then"):
         result = invoke("start", str(root))
     assert result.return_value == 1
     assert "failed: no answer within 0.1 s; correct the cause, then: " in result.stderr
 
 
+@pytest.mark.usefixtures("_impatient")
+def test_a_terminal_that_answers_in_the_supervisors_place_is_not_the_service_that_was_to_be_started(
+    root: Path, folders: StateFolders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [Launcher.TERMINAL, Launcher.TERMINAL, Launcher.DIRECT]
+
+    def answer(*asked: object) -> StatusReport:
+        launcher = answers.pop(0) if len(answers) > 1 else answers[0]
+        return StatusReport(
+            root=path_text(bytes(root)),
+            state=State.WATCHING,
+            healthy=True,
+            pid=42,
+            supervisor_pid=7,
+            launcher=launcher,
+        )
+
+    monkeypatch.setattr(start, "ask_status", answer)
+    monkeypatch.setattr(start, "_SERVE_SECONDS", 5.0)
+    with hold_lease(folders.supervisor_lock, "process 1 (direct), since then"):
+        assert invoke("start", str(root)).stdout == f"{root}: runs already, process 42, supervisor 7\n"
+    assert answers == [Launcher.DIRECT]
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_service_that_is_stopped_while_a_start_waits_for_it_was_stopped(
+    root: Path, folders: StateFolders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_record(folders.own, stopped(begin(None, Launcher.DIRECT, boot_id(), now_text(), 7), now_text()))
+    seen = [Occupant("process 7", Launcher.DIRECT, 7, is_supervised=True)] * 2
+    monkeypatch.setattr(start, "_SERVE_SECONDS", 5.0)
+    monkeypatch.setattr(start, "find_occupant", lambda _: seen.pop() if seen else None)
+    result = invoke("start", str(root))
+    assert (result.return_value, result.stdout) == (1, "")
+    assert result.stderr == f"konivrer-watch: {root}: it was stopped meanwhile\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc here")
+def test_a_supervisor_that_has_only_just_been_started_is_stopped_too(
+    root: Path, folders: StateFolders
+) -> None:
+    elsewhere = {**environment(), STATE_VARIABLE: str(folders.shared) + "2"}
+    ours = spawn_supervisor(root, {**elsewhere, STATE_VARIABLE: str(folders.shared)})
+    other = spawn_supervisor(root, elsewhere)
+    try:
+        assert invoke("stop", str(root)).stdout == f"{root}: stopped\n"
+        assert ours.exit_code() in (0, -signal.SIGTERM)
+        assert other.exit_code() is None
+        assert invoke("stop", str(root)).stdout == f"{root}: nothing ran\n"
+    finally:
+        for each in (ours, other):
+            # Its daemon, where it has one, dies with it.
+            while each.exit_code() is None:
+                os.kill(each.pid, signal.SIGKILL)
+                time.sleep(0.01)
+
+
+@pytest.mark.parametrize("command", ["start", "stop", "restart"])
+@pytest.mark.parametrize("whose", ["own", "shared"])
+def test_another_users_service_is_neither_started_nor_ended(
+    root: Path, folders: StateFolders, command: str, whose: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, me, stat = getattr(folders, whose), os.geteuid(), Path.stat
+
+    def owned(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        found = stat(path, follow_symlinks=follow_symlinks)
+        return os.stat_result([*found[:4], me + 1, *found[5:]]) if path == place else found
+
+    with holding(folders.supervisor_lock, "process {} (direct), since then") as holder:
+        monkeypatch.setattr(Path, "stat", owned)
+        with pytest.raises(StopError) as caught:
+            invoke(command, str(root))
+        assert holder.poll() is None
+    assert f"the state folder {place} belongs to user " in str(caught.value)
+    assert "; run this as user " in str(caught.value)
+
+
+def test_a_restart_ends_nothing_where_nothing_can_be_started(
+    root: Path, folders: StateFolders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = os.access
+
+    def is_allowed(path: Path, mode: int) -> bool:
+        return not (path == folders.own and mode & os.W_OK) and access(path, mode)
+
+    with holding(folders.supervisor_lock, "process {} (direct), since then") as holder:
+        monkeypatch.setattr(os, "access", is_allowed)
+        with pytest.raises(StopError, match=r"cannot be started: .* its disk is read-only"):
+            invoke("restart", str(root))
+        assert holder.poll() is None
+
+
 @pytest.mark.parametrize("inside", [False, True])
 def test_a_state_folder_that_cannot_be_used_is_named(root: Path, folders: StateFolders, inside: bool) -> None:
     if inside:
-        (folders.own / SUPERVISOR_LOCK).mkdir(parents=True)
+        (folders.supervisor_lock).mkdir(parents=True)
     else:
         folders.shared.parent.mkdir(parents=True, exist_ok=True)
         folders.shared.write_text("a file in the way")
@@ -304,7 +400,7 @@ def _umask() -> Iterator[None]:
 @pytest.mark.usefixtures("_umask")
 def test_a_second_supervisor_of_a_root_says_who_has_it_and_ends(root: Path, folders: StateFolders) -> None:
     with (
-        hold_lease(folders.own / SUPERVISOR_LOCK, "process 1 (direct), since then"),
+        hold_lease(folders.supervisor_lock, "process 1 (direct), since then"),
         pytest.raises(LeaseHeldError, match=r"process 1 \(direct\)"),
     ):
         invoke("_supervise", str(root))

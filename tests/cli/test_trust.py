@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from konivrer_watch.cli import trust, untrust
 from konivrer_watch.cli.places import find_state
-from konivrer_watch.core.errors import UsageFault
+from konivrer_watch.core.errors import StopError, UsageFault
 from konivrer_watch.core.trust import Command
 from konivrer_watch.system.trust import is_trusted, read_trust
 
@@ -104,7 +104,15 @@ def test_where_nobody_can_be_asked_nothing_is_trusted(root: Path) -> None:
 
 def test_control_characters_of_a_command_are_shown_as_such(root: Path) -> None:
     configure(root, "make\\u001b[2K test")
-    assert "make\\x1b[2K test" in run(trust.command, "--list", root).output
+    assert "make\\u001b[2K test" in run(trust.command, "--list", root).output
+
+
+def test_what_cannot_be_seen_is_shown_and_said_to_be(root: Path) -> None:
+    assert "stands for" not in run(trust.command, "--list", root).output
+    configure(root, "make\\u200b" + " " * 5000 + "; evil ")
+    shown = run(trust.command, "--list", root).output.splitlines()
+    assert shown[1] == "    make\\u200b\\u0020{5000}; evil\\u0020"
+    assert shown[2].startswith("    (\\uXXXX stands for a character ")
 
 
 def test_without_a_command_there_is_nothing_to_trust(root: Path) -> None:
@@ -145,6 +153,37 @@ def test_a_state_folder_that_a_link_leads_into_the_root_is_refused(
         run(trust.command, "--yes", root)
 
 
+def make_work_tree(top: Path) -> None:
+    for name in ("objects", "refs"):
+        (top / ".git" / name).mkdir(parents=True)
+    (top / ".git/HEAD").write_text("ref: refs/heads/main\n")
+
+
+def test_a_state_folder_in_the_work_tree_of_a_subfolder_is_refused(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_work_tree(root.parent)
+    monkeypatch.setenv("KONIVRER_WATCH_STATE_DIR", str(root.parent.parent / "outside"))
+    run(trust.command, "--yes", root)
+    assert trusted(root)
+    trust_file = (own(root) / "trust.json").read_bytes()
+    monkeypatch.setenv("KONIVRER_WATCH_STATE_DIR", str(root.parent / ".st"))
+    with pytest.raises(UsageFault, match="could so trust itself"):
+        run(trust.command, "--yes", root)
+    own(root).mkdir(parents=True)
+    (own(root) / "trust.json").write_bytes(trust_file)
+    (own(root) / "trust.json").chmod(0o600)
+    assert not trusted(root)
+
+
+def test_beside_a_root_that_is_no_work_tree_the_state_folder_is_as_good_as_any(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KONIVRER_WATCH_STATE_DIR", str(root.parent / ".st"))
+    run(trust.command, "--yes", root)
+    assert trusted(root)
+
+
 def spoil_mode(path: Path) -> None:
     path.chmod(0o620)
 
@@ -163,14 +202,71 @@ def spoil_pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
-@pytest.mark.parametrize("spoil", [spoil_mode, spoil_text, spoil_link, spoil_pipe])
-def test_a_record_that_others_could_have_written_says_nothing(
+def spoil_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def spoil_depth(path: Path) -> None:
+    path.write_text('{"x":' + "[" * 100_000)
+
+
+def spoil_encoding(path: Path) -> None:
+    path.write_bytes(b'{"root":"YQ==","agreed":{"\xff":"now"}}')
+
+
+def spoil_state(path: Path) -> None:
+    path.unlink()
+    for other in path.parent.iterdir():
+        other.unlink()
+    path.parent.rmdir()
+    path.parent.write_text("")
+
+
+SPOILS = [
+    spoil_mode,
+    spoil_text,
+    spoil_link,
+    spoil_pipe,
+    spoil_folder,
+    spoil_depth,
+    spoil_encoding,
+    spoil_state,
+]
+
+
+@pytest.mark.parametrize("spoil", SPOILS)
+def test_a_record_that_cannot_be_read_or_others_could_have_written_says_nothing(
     root: Path, spoil: Callable[[Path], None]
 ) -> None:
     run(trust.command, "--yes", root)
     spoil(own(root) / "trust.json")
     assert read_trust(own(root), root) is None
     assert not trusted(root)
+    assert ": not trusted\n" in run(trust.command, "--list", root).output
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"), [(spoil_folder, "Is a directory"), (spoil_state, "File exists|Not a directory")]
+)
+def test_where_a_record_cannot_be_written_or_removed_it_is_said_in_words(
+    root: Path, spoil: Callable[[Path], None], reason: str
+) -> None:
+    run(trust.command, "--yes", root)
+    spoil(own(root) / "trust.json")
+    for words in ((trust.command, "--yes", root), (untrust.command, root)):
+        with pytest.raises(StopError, match=rf"what is trusted cannot be .*trust\.json: ({reason}|.*Not )"):
+            run(*words)
+    assert not trusted(root)
+
+
+def test_a_record_that_cannot_be_read_leaves_no_file_open(root: Path) -> None:
+    run(trust.command, "--yes", root)
+    spoil_folder(own(root) / "trust.json")
+    before = len(os.listdir("/dev/fd"))
+    for _ in range(5):
+        assert read_trust(own(root), root) is None
+    assert len(os.listdir("/dev/fd")) == before
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")

@@ -21,6 +21,7 @@ from konivrer_watch.core.restart import (
     pause,
     restarted,
     steadied,
+    steady_after,
     stopped,
     unended,
 )
@@ -147,6 +148,29 @@ def test_a_life_that_was_killed_while_it_waited_goes_on_waiting(launcher: Launch
     assert (record.phase, record.failures, record.at) == (Phase.WAITING, 1, LATER)
 
 
+@pytest.mark.parametrize("launcher", [Launcher.SYSTEMD, Launcher.DOCKER])
+@pytest.mark.parametrize("length", [1, len(WAITS) + 1])
+def test_a_life_that_goes_on_waiting_announces_when_it_will_be_tried_now(
+    launcher: Launcher, length: int
+) -> None:
+    waiting = started(launcher)
+    for _ in range(length):
+        waiting = crash(waiting)
+    record = begin(waiting, launcher, "boot", LATER)
+    due = datetime.fromisoformat(record.retry_at or "") - datetime.fromisoformat(LATER)
+    assert 0 <= due.total_seconds() - pause(record) < 1
+
+
+@given(st.sampled_from(Phase), st.integers())
+def test_a_record_that_contradicts_itself_is_waited_for_all_the_same(phase: Phase, failures: int) -> None:
+    record = msgspec.structs.replace(started(), phase=phase, failures=failures)
+    assert pause(record) in (0.0, *WAITS, SLOW)
+
+
+def test_a_life_is_steady_after_the_interval_or_a_minute() -> None:
+    assert [steady_after(seconds) for seconds in (1.0, 60.0, 3600.0)] == [1.0, 60.0, 60.0]
+
+
 def test_a_stop_another_boot_and_another_launcher_begin_anew() -> None:
     record = started(Launcher.SYSTEMD)
     for old, launcher, boot in (
@@ -169,6 +193,21 @@ def test_a_stop_another_boot_and_another_launcher_begin_anew() -> None:
             "a\nkonivrer-watch: x.toml: fixx: is not a setting\n",
             "exit code 2: x.toml: fixx: is not a setting",
         ),
+        (
+            2,
+            "a\nkonivrer-watch: x.toml: fixx: is not a setting\n\ny.toml: workers: must be positive\n",
+            "exit code 2: x.toml: fixx: is not a setting; y.toml: workers: must be positive",
+        ),
+        (
+            2,
+            "konivrer-watch: an earlier word\nkonivrer-watch: the last one\n",
+            "exit code 2: the last one",
+        ),
+        (
+            70,
+            f"konivrer-watch: a warning\nTraceback (most recent call last):\n  x\nKeyError: 1\n{FAULT}",
+            "exit code 70: KeyError: 1",
+        ),
         (70, " \n", "exit code 70, without a word"),
         (70, f"Traceback …\nKeyError: 1\n{FAULT}", "exit code 70: KeyError: 1"),
         (70, f"    | KeyError: 1\n    +-------------\n{FAULT}", "exit code 70: KeyError: 1"),
@@ -176,6 +215,22 @@ def test_a_stop_another_boot_and_another_launcher_begin_anew() -> None:
 )
 def test_an_end_is_told_in_words(code: int, words: str, told: str) -> None:
     assert ending(code, words) == told
+
+
+@given(st.lists(st.text(min_size=1, max_size=200), min_size=1, max_size=40))
+def test_an_end_is_told_in_some_three_hundred_characters_however_many_faults_there_are(
+    faults: list[str],
+) -> None:
+    told = ending(2, "konivrer-watch: " + "\n".join(faults))
+    assert len(told) < 350
+    assert "\n" not in told
+
+
+def test_faults_that_are_not_told_are_counted() -> None:
+    faults = [f"konivrer-watch.toml: key_{number:03}: is not a setting" for number in range(40)]
+    told = ending(2, "konivrer-watch: " + "\n".join(faults))
+    assert told.startswith(f"exit code 2: {faults[0]}; {faults[1]}; ")
+    assert told.endswith(f"; and {40 - told.count('is not a setting')} more")
 
 
 def test_a_supervisor_that_was_not_stopped_is_told_of_by_the_next_one() -> None:

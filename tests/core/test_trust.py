@@ -1,11 +1,13 @@
 """A command is trusted by its exact text, for one root, and by nothing else."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from konivrer_watch.core.settings import Settings
-from konivrer_watch.core.trust import Command, TrustRecord, agree, agreed_at, commands_of
+from konivrer_watch.core.trust import Command, TrustRecord, agree, agreed_at, commands_of, show
 
 COMMANDS = st.builds(Command, st.sampled_from(["verify", "other"]), st.text())
 
@@ -49,3 +51,47 @@ def test_half_a_surrogate_pair_is_text_too() -> None:
 @pytest.mark.parametrize(("verify", "count"), [(None, 0), ("make test", 1)])
 def test_the_commands_of_settings_are_found(verify: str | None, count: int) -> None:
     assert len(commands_of(Settings(verify=verify))) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("make test", "make test"),
+        ("make  test", "make\\u0020{2}test"),
+        ("make" + " " * 5000 + "; evil", "make\\u0020{5000}; evil"),
+        (" make ", "\\u0020make\\u0020"),
+        ("a\x1b[2K\n\tb", "a\\u001b[2K\\u000a\\u0009b"),
+        ("caf\u00e9", "caf\\u00e9"),
+        ("\U000e0041", "\\U000e0041"),
+        ("a" + "\u3164" * 4000, "a\\u3164{4000}"),
+        ("\udc80", "\\udc80"),
+        ("a\\nb", "a\\nb"),
+        ("\\u200b", "\\u005cu200b"),
+        ("\u200b{3}", "\\u200b\\u007b3}"),
+    ],
+)
+def test_a_command_is_shown_with_all_that_it_holds(text: str, shown: str) -> None:
+    assert show(text) == shown
+
+
+@pytest.mark.parametrize(
+    "point", [0x200B, 0xAD, 0x2060, 0xA0, 0x3164, 0xFE0F, 0x34F, 0xE0041, 0x202E, 0x430, 0x2800]
+)
+def test_what_hides_or_looks_like_another_is_shown_by_its_number(point: int) -> None:
+    shown = show(f"a{chr(point)}b")
+    assert shown == (f"a\\u{point:04x}b" if point < 0x10000 else f"a\\U{point:08x}b")
+
+
+_PIECES = st.sampled_from([" ", "  ", "\\", "u", "U", "{", "}", "2", "0020", "\u200b", "\U000e0041", "\n"])
+
+
+@given(st.one_of(st.text(), st.lists(_PIECES).map("".join)))
+def test_what_is_shown_tells_the_text_exactly(text: str) -> None:
+    shown = show(text)
+    assert shown.isascii() and shown.isprintable() and shown == shown.strip() and "  " not in shown
+    assert unshow(shown) == text
+
+
+def unshow(shown: str) -> str:
+    code = re.compile(r"\\(?:u([0-9a-f]{4})|U([0-9a-f]{8}))(?:\{([0-9]+)\})?")
+    return code.sub(lambda match: chr(int(match[1] or match[2], 16)) * int(match[3] or 1), shown)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 import msgspec
 
 from konivrer_watch.core.restart import ServiceRecord
@@ -26,6 +27,9 @@ class Plan(msgspec.Struct, frozen=True):
     words: str = ""
     stopping: float = NEVER
     farewell: bytes = b"STOPPING=1"
+    # Lines come in whatever pieces they please.
+    greeting: tuple[bytes, ...] = (b"READY=1\nSTATUS=check",)
+    dies_for: float = 0.0
 
 
 WELL = Plan()
@@ -43,15 +47,13 @@ class Life:
         self.ended: float | None = None
         self.closed = False
         self._killed = anyio.Event()
-        self._said_ready = False
+        self._greeting = list(plan.greeting)
         self._said_stopping = False
 
     async def hear(self) -> bytes:
-        if not self._said_ready:
+        if self._greeting:
             await anyio.sleep_until(self.born + self.plan.ready)
-            self._said_ready = True
-            # Lines come in whatever pieces they please.
-            return b"READY=1\nSTATUS=check"
+            return self._greeting.pop(0)
         pause = 15.0
         if self.plan.stopping < NEVER and not self._said_stopping:
             await anyio.sleep_until(self.born + self.plan.stopping)
@@ -75,6 +77,7 @@ class Life:
         self._killed.set()
 
     async def end(self, grace: float) -> list[int]:
+        await anyio.sleep(self.plan.dies_for)
         self.ended = anyio.current_time()
         return []
 
@@ -105,7 +108,8 @@ class World:
         self.spared: list[int | None] = []
         self.over: Over | None = None
 
-    def interval(self) -> float:
+    async def interval(self) -> float:
+        await anyio.lowlevel.checkpoint()
         return self.seconds
 
     def spawn(self, interval: float) -> Life:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 import anyio
@@ -15,6 +16,8 @@ from konivrer_watch.system.logs import Severity
 from tests.daemon.lives import CRASHES, INTERVAL, NEVER, SILENT, WELL, Plan, supervised
 
 pytestmark = pytest.mark.anyio
+
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 @pytest.fixture
@@ -157,6 +160,62 @@ async def test_a_stop_ends_the_daemon_at_once_and_is_recorded_whatever_goes_on(
     assert world.over is Over.STOPPED
     assert world.last.phase is Phase.STOPPED
     assert world.last.retry_at is None
+
+
+@pytest.fixture
+def missed() -> Iterator[list[int]]:
+    """What comes while nobody takes signals, which would else end the test itself."""
+    numbers: list[int] = []
+    before = [(number, signal.signal(number, lambda *call: numbers.append(call[0]))) for number in ENDING]
+    yield numbers
+    for number, handler in before:
+        signal.signal(number, handler)
+
+
+async def test_more_signals_while_its_daemon_is_ended_change_nothing(missed: list[int]) -> None:
+    async with supervised(Plan(dies_for=8.0)) as world:
+        await anyio.sleep(1)
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            os.kill(os.getpid(), number)
+            await anyio.sleep(1)
+        assert world.lives[0].ended is None
+        await anyio.sleep(5)
+        assert world.over is Over.STOPPED
+    assert missed == []
+    assert world.last.phase is Phase.STOPPED
+
+
+async def test_a_stop_while_it_begins_anew_is_a_stop(missed: list[int]) -> None:
+    async with supervised(Plan(dies_for=8.0)) as world:
+        world.has_lock = False
+        await anyio.sleep(6)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await anyio.sleep(8)
+        assert world.over is Over.STOPPED
+    assert missed == []
+    assert world.last.phase is Phase.STOPPED
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        (b"RE", b"ADY=1", b"\n"),
+        (b"STATUS=checking\nR", b"EADY=1\n" + b"STATUS=x\n" * 500),
+        (b"STATUS=" + b"x" * 9000, b"y" * 9000 + b"\nREADY=1\nSTATUS=c"),
+    ],
+    ids=["pieces", "much at once", "after a line too long"],
+)
+async def test_a_line_is_understood_in_whatever_pieces_it_comes(greeting: tuple[bytes, ...]) -> None:
+    async with supervised(Plan(greeting=greeting)) as world:
+        await anyio.sleep(100)
+        assert world.last.steady
+        assert len(world.lives) == 1
+
+
+async def test_the_end_of_a_line_too_long_is_not_taken_for_a_line() -> None:
+    async with supervised(Plan(greeting=(b"x" * 8192, b"READY=1", b"\n"))) as world:
+        await anyio.sleep(100)
+        assert not world.last.steady
 
 
 async def test_a_hangup_ends_nothing() -> None:

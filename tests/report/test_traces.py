@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from konivrer_watch.core.model import Launcher
-from konivrer_watch.core.restart import Phase, ServiceRecord
+from konivrer_watch.core.restart import Phase, ServiceRecord, begin
 from konivrer_watch.report.commands import Commands
 from konivrer_watch.report.status import StatusReport
 from konivrer_watch.report.traces import Lock, Silence, Traces, deduce, read_lock
@@ -107,6 +107,19 @@ def test_a_main_process_that_waits_for_its_next_attempt_is_starting_though_it_ho
         LOGS,
     )
     assert absent(msgspec.structs.replace(record, retry_at=None)).state == "starting"
+
+
+@pytest.mark.parametrize("launcher", [Launcher.SYSTEMD, Launcher.DOCKER])
+def test_a_main_process_that_was_started_again_while_it_had_failed_is_failed_and_not_stopped(
+    launcher: Launcher,
+) -> None:
+    before = recorded(
+        launcher=launcher, phase=Phase.FAILED, failures=7, supervisor_pid=None, retry_at=ago(100)
+    )
+    record = begin(before, launcher, "boot", ago(60))
+    report = absent(record)
+    assert report.state == "failed"
+    assert "the next attempt is at 2026-01-01T12:04:00Z (in 4 min)" in (report.reason or "")
 
 
 def test_a_supervisor_between_two_lives_says_what_ended_the_last_one_and_when_the_next_begins() -> None:

@@ -69,7 +69,7 @@ def test_every_path_and_value_is_read_as_it_was_written(root: str, state: str, v
         service(f"/{root}", state=os.fsencode(f"/{state}"), environment={"KONIVRER_WATCH_X": value})
     )
     assert words(values(text, "ExecStart")[0])[-1] == f"/{root}"
-    assert words(values(text, "ReadWritePaths")[0]) == [f"/{state}", f"-/{root}"]
+    assert words(values(text, "ReadWritePaths")[0]) == [f"-/{state}", f"-/{root}"]
     assert words(values(text, "Environment")[0]) == [f"KONIVRER_WATCH_X={value}"]
     assert values(text, "Description")[0].replace("%%", "%") == f"konivrer-watch of /{root}"
 
@@ -111,8 +111,8 @@ def test_the_root_is_written_only_by_a_pull_and_then_what_git_has_elsewhere_is_t
     state, root = "/home/ada/.local/state/konivrer-watch", "/home/ada/src"
     pulling, looking = (render_unit(service(root, user, pulls=pulls, git=git)) for pulls in (True, False))
     written = [f"-{root}", *(f"-{place.decode()}" for place in git)]
-    assert words(values(pulling, "ReadWritePaths")[0]) == [state, *written]
-    assert words(values(looking, "ReadWritePaths")[0]) == [state, f"-{root}/.git"]
+    assert words(values(pulling, "ReadWritePaths")[0]) == [f"-{state}", *written]
+    assert words(values(looking, "ReadWritePaths")[0]) == [f"-{state}", f"-{root}/.git"]
 
 
 def test_only_a_pull_may_give_folders_a_groups_bit() -> None:

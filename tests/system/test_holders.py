@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from konivrer_watch.system.holders import find_holder, is_suspended, launcher_word
+from konivrer_watch.system.holders import find_holder, find_process, is_suspended, launcher_word
 from tests.system.test_lease import start_holder
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc here")
@@ -92,6 +92,23 @@ def test_the_launcher_is_read_off_the_command_line(words: list[str], launcher: s
         process.kill()
         process.wait(5)
         assert launcher_word(process.pid) is None
+
+
+def test_a_process_is_found_by_its_command_line_and_a_variable_and_by_nothing_less(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"a b\xff")
+    command: list[str | Path] = [sys.executable, "-c", "print(flush=True); input()", "_supervise", folder]
+    environment = {**os.environ, "STATE": "/s"}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert find_process(command, "STATE=/s") == process.pid
+        assert find_process(["another python", *command[1:]], "STATE=/s") == process.pid
+        assert find_process(command, "STATE=/") is None
+        assert find_process(command[:-1], "STATE=/s") is None
+        assert find_process([*command[:-1], tmp_path], "STATE=/s") is None
+        process.kill()
+        process.wait(5)
+        assert find_process(command, "STATE=/s") is None
 
 
 def test_a_process_that_is_stopped_is_seen_to_be() -> None:

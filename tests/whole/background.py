@@ -72,7 +72,9 @@ class Background:
         found = []
         for process in self.processes():
             with suppress(psutil.Error):
-                if word in process.cmdline():
+                words, parent = process.cmdline(), process.parent()
+                # Between vfork and exec a child shows its parent's command line.
+                if word in words and (parent is None or parent.cmdline() != words):
                     found.append(process)
         return found
 

@@ -232,6 +232,20 @@ def test_two_starts_at_once_start_one(service: Background) -> None:
     assert len(service.having("_supervise")) == len(service.having("_serve")) == 1
 
 
+def test_a_start_that_a_stop_overtakes_says_so_and_leaves_nothing(service: Background) -> None:
+    environment = {**calm(), **service.environment}
+    command = [PROGRAM, "start", str(service.root)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as starting:
+        service.wait_for(lambda: service.having("_supervise") != [], 10)
+        assert service.call("stop") == (0, f"{service.root}: stopped\n", "")
+        out, errors = starting.communicate(timeout=40)
+    assert (starting.returncode, out) == (1, b"")
+    assert errors.decode() == f"konivrer-watch: {service.root}: it was stopped meanwhile\n"
+    assert service.processes() == []
+
+
 def test_a_service_whose_state_folder_is_removed_begins_anew(quick: Background) -> None:
     quick.start()
     supervisor, old = quick.supervisor(), quick.daemon()

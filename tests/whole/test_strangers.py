@@ -51,7 +51,7 @@ def test_a_state_folder_of_another_user_is_refused_before_anything_in_it_is_open
         (folder / name).unlink(missing_ok=True)
         (folder / name).symlink_to(precious)
     os.chown(folder if whose == "the root's folder" else state(), STRANGER, STRANGER)
-    for command in ("start", "watch"):
+    for command in ("start", "stop", "restart", "watch"):
         ended = run(command, tree)
         assert ended.returncode != 0
         assert f"user {STRANGER}" in ended.stderr.decode()

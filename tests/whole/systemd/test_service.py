@@ -106,6 +106,14 @@ def test_a_removed_state_folder_is_made_again_outside_the_sandbox(
     assert machine.read("stat", "-c", "%U %a", own.state) == f"{USER} 700"
 
 
+def test_a_system_unit_starts_where_its_state_folder_is_still_to_be_made(machine: Container) -> None:
+    service = Service(machine, "fresh", own=False)
+    state = {"KONIVRER_WATCH_STATE_DIR": f"{HOME}/fresh-state/inner"}
+    service.do("install", **state)
+    assert machine.read("stat", "-c", "%U %a", state["KONIVRER_WATCH_STATE_DIR"]) == f"{USER} 700"
+    service.do("uninstall", **state)
+
+
 def test_a_crash_loop_slows_down_and_says_so(system: Service) -> None:
     waits = []
     for _ in range(2):
