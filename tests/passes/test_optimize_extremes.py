@@ -77,4 +77,5 @@ def test_the_time_grows_as_the_file_does(kind: str) -> None:
         return time.process_time() - started
 
     small = min(seconds(300), seconds(300))
-    assert seconds(2400) < 24 * small + 0.1
+    # Quadratic growth takes 64 times as long, each time; a busy machine does so now and then.
+    assert any(seconds(2400) < 24 * small + 0.1 for _ in range(3))
