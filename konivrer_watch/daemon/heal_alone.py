@@ -9,16 +9,17 @@ import anyio
 import msgspec
 
 from konivrer_watch.core.events import HealFinished
-from konivrer_watch.core.heal import Heal
+from konivrer_watch.core.heal import Heal, StepReport, Trouble
 from konivrer_watch.core.model import Pass, ProblemKind, Trigger
 from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.settle import Settled
 from konivrer_watch.daemon.contexts import Packs, Place
 from konivrer_watch.daemon.folders import StateFolders
 from konivrer_watch.daemon.heal_house import disk_step, leftovers_step, logs_step, store_step
-from konivrer_watch.daemon.heal_judging import Rejudge, quarantine_step, tree_step, verdicts_step
+from konivrer_watch.daemon.heal_judging import quarantine_step, verdicts_step
+from konivrer_watch.daemon.heal_tree import tree_step
 from konivrer_watch.daemon.heal_watching import watches_step
-from konivrer_watch.daemon.healer import Step, perform
+from konivrer_watch.daemon.healer import Rejudge, Step, perform
 from konivrer_watch.daemon.workbench import Memory, Workbench, open_workbench
 from konivrer_watch.system.clocks import read_clocks
 from konivrer_watch.system.lease import hold_lease
@@ -50,15 +51,16 @@ async def heal_alone(request: AloneRequest) -> Heal:
         async with open_workbench(
             request.place, request.packs, request.settings, request.folders, Memory.KEPT
         ) as bench:
-            await bench.contexts.survey()
+            files = (await bench.contexts.survey()).files
+            is_known = bool(bench.judge.records) or not any(map(bench.contexts.applies, files))
             stale: set[bytes] = set()
-            heal = await perform(_steps(request, bench, stale.update), at)
+            heal = await perform(_steps(request, bench, stale.update, is_known), at)
             await _judge(bench, stale)
         marks.heal_ended(HealFinished(heal.at, heal.found, heal.mended))
     return heal
 
 
-def _steps(request: AloneRequest, bench: Workbench, rejudge: Rejudge) -> list[Step]:
+def _steps(request: AloneRequest, bench: Workbench, rejudge: Rejudge, is_known: bool) -> list[Step]:
     root, folders, settings = request.place.root, request.folders, request.settings
     logs = logs_step(folders.own / "logs", settings.log_keep, lambda: None)
     return [
@@ -68,10 +70,14 @@ def _steps(request: AloneRequest, bench: Workbench, rejudge: Rejudge) -> list[St
         leftovers_step(root, folders, lambda: request.sockets, settings.check_interval),
         watches_step(),
         store_step(bench),
-        tree_step(root, bench, rejudge),
-        verdicts_step(bench, rejudge),
+        tree_step(root, bench, rejudge) if is_known else Step("tree", 1, _tell_unknown),
+        verdicts_step(bench, rejudge, dict),
         quarantine_step(bench, lambda: _quarantined(bench), rejudge),
     ]
+
+
+async def _tell_unknown() -> StepReport:
+    return StepReport((Trouble("nothing is known of this root yet", why="run konivrer-watch check"),))
 
 
 def _quarantined(bench: Workbench) -> Mapping[bytes, Collection[Pass]]:

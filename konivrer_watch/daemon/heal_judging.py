@@ -1,125 +1,83 @@
-"""Heal steps about verdicts: the bytes they were given for are those on disk, and engines that start anew agree."""
+"""Heal steps about verdicts: engines that start anew agree with what is stored and shown."""
 
 import functools
 import random
-import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import anyio
 import anyio.to_thread
 
 from konivrer_watch.core.heal import StepReport, Trouble, sample_size
-from konivrer_watch.core.model import FileRecord, Outcome, Pass, ProblemKind, Trigger, Verdict
+from konivrer_watch.core.model import Outcome, Pass, ProblemKind, Trigger, Verdict
 from konivrer_watch.core.settle import Settled
+from konivrer_watch.core.status import FileState
 from konivrer_watch.daemon.context import Context
-from konivrer_watch.daemon.healer import Looks, Step
+from konivrer_watch.daemon.healer import Looks, Rejudge, Step
 from konivrer_watch.daemon.hints import with_exclude_line
 from konivrer_watch.daemon.workbench import Workbench
 from konivrer_watch.report.text import path_text
-from konivrer_watch.system.files import TooLargeError, UnstableError, read_file, stat_file
 
-Rejudge = Callable[[Iterable[bytes]], None]
-"""Has files judged once more, soon."""
+# A file's verdicts by key, and there by where they are held: stored, shown.
+_Held = dict[bytes, dict[str, Verdict]]
 
-_BATCH = 64
-# A hash sweep takes a tenth of a core for as long as it lasts.
-_REST = 9.0
-_FEW = 10
 _ENGINE_BATCH = 8
 _ENGINE_SECONDS = 30.0
 _QUARANTINE_SECONDS = 60.0
-# Anything that is longer is no file that counts.
-_LIMIT = 1 << 30
+# What was answered by then counts, whatever the engines still do.
+_ENGINE_PATIENCE_SECONDS = 90.0
 
 
-def tree_step(root: bytes, bench: Workbench, rejudge: Rejudge) -> Step:
-    """Read every file whose bytes are known, and have those judged that hold others under the same signature."""
-    looks = Looks()
-
-    async def run() -> StepReport:
-        records = list(bench.judge.records.items())
-        differing: list[tuple[bytes, FileRecord]] = []
-        for start in range(0, len(records), _BATCH):
-            look = functools.partial(_differing, root, records[start : start + _BATCH])
-            found, cost = await looks.run(look)
-            differing += found
-            await anyio.sleep(cost * _REST)
-        # What was judged meanwhile is known anew.
-        paths = [path for path, record in differing if bench.judge.records.get(path) == record]
-        bench.judge.distrust(paths)
-        rejudge(paths)
-        return StepReport(tuple(_changed(paths)))
-
-    return Step("tree", 240, run)
-
-
-def _differing(
-    root: bytes, records: Sequence[tuple[bytes, FileRecord]]
-) -> tuple[list[tuple[bytes, FileRecord]], float]:
-    """Return the files with the signature they are known by and other bytes, and the CPU seconds that took."""
-    began = time.thread_time()
-    found = [(path, record) for path, record in records if _differs(root, path, record)]
-    return found, time.thread_time() - began
-
-
-def _differs(root: bytes, path: bytes, record: FileRecord) -> bool:
-    if stat_file(root, path) != record.signature:
-        # An ordinary change, which is on its way.
-        return False
-    try:
-        file = read_file(root, path, _LIMIT, time.time_ns())
-    except (OSError, TooLargeError, UnstableError):
-        return False
-    return file.signature == record.signature and file.digest != record.digest
-
-
-def _changed(paths: Sequence[bytes]) -> list[Trouble]:
-    mended = "read and judged anew"
-    if len(paths) > _FEW:
-        what = (
-            f"{len(paths):,} files, {path_text(paths[0])} among them, changed without a trace in their times"
-        )
-        return [Trouble(what, mended=mended)]
-    return [
-        Trouble(f"{path_text(path)} changed without a trace in its times", mended=mended) for path in paths
-    ]
-
-
-def verdicts_step(bench: Workbench, rejudge: Rejudge) -> Step:
-    """Prove a sample of what is stored. An engine that says otherwise loses all that is stored of it."""
+def verdicts_step(bench: Workbench, rejudge: Rejudge, shown: Callable[[], Mapping[bytes, FileState]]) -> Step:
+    """Prove a sample of what is stored and ``shown``. An engine that says otherwise loses all that is stored of it."""
     looks = Looks()
 
     async def run() -> StepReport:
         context = bench.contexts.current
         if context is None or bench.verdicts is None:
             return StepReport()
-        look = functools.partial(_sample, bench, context)
-        stored = await looks.run(look)
-        wrong: dict[Pass, bytes] = {}
-        for outcome in await _judge_cold(bench, list(stored), _ENGINE_SECONDS) if stored else []:
-            for pass_ in _disproven(outcome, stored[outcome.path]):
-                wrong.setdefault(pass_, outcome.path)
-        return StepReport(
-            tuple([await _dropped(bench, pass_, path, rejudge) for pass_, path in wrong.items()])
-        )
+        look = functools.partial(_sample, bench, context, shown())
+        held = await looks.run(look)
+        if not held:
+            return StepReport()
+        outcomes, left = await _judge_cold(bench, list(held), _ENGINE_BATCH, _ENGINE_SECONDS)
+        wrong: dict[Pass, tuple[str, bytes]] = {}
+        for outcome in outcomes:
+            for pass_, where in _disproven(outcome, held[outcome.path]):
+                wrong.setdefault(pass_, (where, outcome.path))
+        dropped = [
+            await _dropped(bench, pass_, where, path, rejudge) for pass_, (where, path) in wrong.items()
+        ]
+        return StepReport((*dropped, *_unproven(outcomes, held, left)))
 
     return Step("verdicts", 100, run)
 
 
-def _sample(bench: Workbench, context: Context) -> dict[bytes, dict[bytes, Verdict]]:
-    """Return random files with what is stored of them by key, until there are enough verdicts. Blocking."""
+def _sample(bench: Workbench, context: Context, shown: Mapping[bytes, FileState]) -> dict[bytes, _Held]:
+    """Return random files with what is held of them, until there are enough verdicts. Blocking."""
     records = list(bench.judge.records.items())
     wanted = sample_size(sum([len(context.passes_for(path)) for path, _ in records]))
     random.shuffle(records)
-    sample: dict[bytes, dict[bytes, Verdict]] = {}
+    sample: dict[bytes, _Held] = {}
     for path, record in records:
         if wanted <= 0 or bench.verdicts is None:
             break
-        stored = bench.verdicts.get(list(context.keys(path, record).values()))
-        proven = {key: verdict for key, verdict in stored.items() if _is_provable(verdict)}
-        if proven:
-            sample[path] = proven
-            wanted -= len(proven)
+        keys = context.keys(path, record)
+        stored = bench.verdicts.get(list(keys.values()))
+        places = {"stored": {key: with_exclude_line(path, verdict) for key, verdict in stored.items()}}
+        file = shown.get(path)
+        if file is not None:
+            # A verdict under another key is on its way out.
+            places["shown"] = {
+                key: file.verdicts[pass_] for pass_, key in keys.items() if file.keys.get(pass_) == key
+            }
+        held: _Held = {}
+        for where, verdicts in places.items():
+            for key, verdict in verdicts.items():
+                if _is_provable(verdict):
+                    held.setdefault(key, {})[where] = verdict
+        if held:
+            sample[path] = held
+            wanted -= len(held)
     return sample
 
 
@@ -128,18 +86,36 @@ def _is_provable(verdict: Verdict) -> bool:
     return verdict.problem is None or verdict.problem.kind is ProblemKind.UNPARSABLE
 
 
-def _disproven(outcome: Outcome, stored: Mapping[bytes, Verdict]) -> list[Pass]:
-    return [
-        pass_
+def _disproven(outcome: Outcome, held: _Held) -> Iterator[tuple[Pass, str]]:
+    for pass_, verdict in outcome.verdicts.items():
+        if _is_provable(verdict):
+            for where, kept in held.get(outcome.keys.get(pass_, b""), {}).items():
+                if kept != verdict:
+                    yield pass_, where
+
+
+def _unproven(
+    outcomes: Sequence[Outcome], held: Mapping[bytes, _Held], left: Collection[bytes]
+) -> Iterator[Trouble]:
+    """Say how much could not be proven. What changed meanwhile is another file, and does not count."""
+    answers = [
+        verdict
+        for outcome in outcomes
         for pass_, verdict in outcome.verdicts.items()
-        if _is_provable(verdict)
-        and (kept := stored.get(outcome.keys.get(pass_, b""))) is not None
-        and with_exclude_line(outcome.path, kept) != verdict
+        if outcome.keys.get(pass_) in held[outcome.path]
     ]
+    silent = [
+        verdict.problem for verdict in answers if verdict.problem is not None and not _is_provable(verdict)
+    ]
+    late = sum([len(held[path]) for path in left])
+    if silent or late:
+        why = silent[0].message if silent else "the engines took too long; the next heal takes others"
+        proven, wanted = len(answers) - len(silent), len(answers) + late
+        yield Trouble(f"only {proven:,} of {wanted:,} verdicts could be proven", why=why)
 
 
-async def _dropped(bench: Workbench, pass_: Pass, path: bytes, rejudge: Rejudge) -> Trouble:
-    what = f"{pass_}: what is stored of {path_text(path)} is not what the engine says when it starts anew"
+async def _dropped(bench: Workbench, pass_: Pass, where: str, path: bytes, rejudge: Rejudge) -> Trouble:
+    what = f"{pass_}: what is {where} of {path_text(path)} is not what the engine says when it starts anew"
     dropped = 0
     if bench.verdicts is not None:
         dropped = await anyio.to_thread.run_sync(bench.verdicts.empty, pass_)
@@ -149,17 +125,20 @@ async def _dropped(bench: Workbench, pass_: Pass, path: bytes, rejudge: Rejudge)
     )
 
 
-async def _judge_cold(bench: Workbench, paths: Sequence[bytes], seconds: float) -> list[Outcome]:
-    """Return what engines say that start now, of as many files as ``seconds`` of their work allow."""
+async def _judge_cold(
+    bench: Workbench, paths: Sequence[bytes], batch: int, seconds: float
+) -> tuple[list[Outcome], Sequence[bytes]]:
+    """Return what engines say that start now, and the files for which ``seconds`` of their work did not suffice."""
     outcomes: list[Outcome] = []
+    done = 0
     async with bench.open_cold() as cold:
-        for start in range(0, len(paths), _ENGINE_BATCH):
-            now = anyio.current_time()
-            entries = [Settled(path, Trigger.SWEEP, now) for path in paths[start : start + _ENGINE_BATCH]]
-            outcomes += (await cold.judge(entries)).outcomes
-            if sum(cold.spent.values()) > seconds:
-                break
-    return outcomes
+        with anyio.move_on_after(_ENGINE_PATIENCE_SECONDS):
+            while done < len(paths) and sum(cold.spent.values()) <= seconds:
+                now = anyio.current_time()
+                some = paths[done : done + batch]
+                outcomes += (await cold.judge([Settled(path, Trigger.SWEEP, now) for path in some])).outcomes
+                done += len(some)
+    return outcomes, paths[done:]
 
 
 def quarantine_step(
@@ -176,7 +155,10 @@ def quarantine_step(
         paths = list(waiting)
         # Where there are too many for one heal, others come first in the next.
         random.shuffle(paths)
-        outcomes = await _judge_cold(bench, paths, _QUARANTINE_SECONDS) if paths else []
+        if not paths:
+            return StepReport()
+        # One at a time: over which of several an engine ends is not to be found out anew.
+        outcomes, left = await _judge_cold(bench, paths, 1, _QUARANTINE_SECONDS)
         troubles: list[Trouble] = []
         freed: dict[bytes, bytes] = {}
         for outcome in outcomes:
@@ -188,6 +170,9 @@ def quarantine_step(
         if freed and bench.verdicts is not None:
             await anyio.to_thread.run_sync(bench.verdicts.forget, list(freed))
             rejudge(set(freed.values()))
+        if left:
+            what = f"{len(left):,} of {len(paths):,} files that were set aside could not be tried"
+            troubles.append(Trouble(what, why="the engines took too long; the next heal tries others first"))
         return StepReport(tuple(troubles))
 
     return Step("quarantine", 150, run)

@@ -11,9 +11,10 @@ from konivrer_watch.core.settings import Settings
 from konivrer_watch.core.status import Status
 from konivrer_watch.daemon.folders import StateFolders
 from konivrer_watch.daemon.heal_house import disk_step, leftovers_step, logs_step, store_step
-from konivrer_watch.daemon.heal_judging import Rejudge, quarantine_step, tree_step, verdicts_step
+from konivrer_watch.daemon.heal_judging import quarantine_step, verdicts_step
+from konivrer_watch.daemon.heal_tree import tree_step
 from konivrer_watch.daemon.heal_watching import clock_step, watch_step, watches_step, workers_step
-from konivrer_watch.daemon.healer import Step
+from konivrer_watch.daemon.healer import Rejudge, Step
 from konivrer_watch.daemon.inbox import Inbox
 from konivrer_watch.daemon.intake import Intake
 from konivrer_watch.daemon.probe import Probe, Source
@@ -62,7 +63,7 @@ def steps_of(
         watches_step(),
         watch_step(patient.source, lambda: recorder.status, patient.probe.ask_nowait),
         tree_step(patient.root, bench, rejudge),
-        verdicts_step(bench, rejudge),
+        verdicts_step(bench, rejudge, lambda: recorder.status.files),
         quarantine_step(bench, lambda: _quarantined(recorder.status), rejudge),
     ]
 

@@ -15,6 +15,9 @@ from konivrer_watch.report.heal import log_lines
 from konivrer_watch.system.logs import Severity
 from konivrer_watch.system.marks import Marks
 
+Rejudge = Callable[[Iterable[bytes]], None]
+"""Has files judged once more, soon."""
+
 _Result = TypeVar("_Result")
 
 
@@ -78,15 +81,18 @@ async def _perform(step: Step) -> StepResult:
         with anyio.move_on_after(step.deadline):
             report = await step.run()
     except* (OSError, JobError) as errors:
-        why = _first_message(errors)
+        why = str(_first(errors))
+    # A fault of ours in one step must not keep the others from their work, nor end the watcher.
+    except* Exception as errors:
+        why = f"fault of the program itself: {_first(errors)!r}"
     if report is None:
         report = StepReport((Trouble("this step did not come to its end", why=why),))
     return StepResult(step.name, report, anyio.current_time() - began)
 
 
-def _first_message(group: BaseExceptionGroup[BaseException]) -> str:
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     first = group.exceptions[0]
-    return _first_message(first) if isinstance(first, BaseExceptionGroup) else str(first)
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 class _Asked:

@@ -9,7 +9,7 @@ from konivrer_watch.core.events import PullFinished
 from konivrer_watch.core.pull import PullOutcome, PullResult
 from konivrer_watch.core.restart import ServiceRecord
 from konivrer_watch.daemon.recorder import Recorder
-from konivrer_watch.system.pull import pull
+from konivrer_watch.system.pull import pull, remove_leftovers
 from konivrer_watch.system.record import now_text
 
 
@@ -17,6 +17,7 @@ class StartupPull:
     """Pulls the repository at ``root`` once, however often the watch begins anew. ``folder`` is the pull's own.
 
     It does not where the settings say so (``wanted``), nor where ``record`` tells of a restart: that is no start.
+    What a killed pull left goes in either case.
     """
 
     def __init__(
@@ -38,6 +39,8 @@ class StartupPull:
         if self._result is None:
             await looked.wait()
             self._result = await pull(self._root, self._folder, self._environment)
+        else:
+            await remove_leftovers(self._folder)
         recorder.record(PullFinished(self._result))
 
 

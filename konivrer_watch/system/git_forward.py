@@ -125,22 +125,34 @@ class Forward:
         if ended.code != 0:
             raise PullSkipped(f"git would refuse: {complaint(ended.err)}")
 
-    def apply(self, upstream: Upstream, theirs: str) -> None:
-        """Take the fetched commit over, and fast-forward to it. Raises ``PullFailed``; the tree is then as it was.
-
-        The remote-tracking reference moves with the branch, or git would call the branch ahead of its upstream.
-        """
-        target = (
-            f":{upstream.tracking}" if upstream.tracking and not self._is_symbolic(upstream.tracking) else ""
-        )
+    def take_over(self) -> None:
+        """Store the fetched commit, and what it needs, in the repository; no reference moves. Raises ``PullFailed``."""
         taken = self._git.run(
-            [*_FETCH, str(self._shadow.quarantine), f"+{_FETCHED}{target}"],
+            [*_FETCH, str(self._shadow.quarantine), f"+{_FETCHED}:"],
             {**self._shadow.real, "GIT_ALLOW_PROTOCOL": "file"},
             "/",
         )
         _expect(taken, "the fetched commits cannot be stored")
+
+    def merge(self, theirs: str) -> None:
+        """Fast-forward whatever branch is checked out. Raises ``PullFailed``; the tree is then as it was."""
         _expect(
             self._git.run([*_MERGE, theirs], self._shadow.real, self._top), "git refuses the fast-forward"
+        )
+
+    def track(self, upstream: Upstream, theirs: str) -> None:
+        """Move the remote-tracking reference after the branch, or git would call the branch ahead of its upstream.
+
+        Raises ``PullFailed``.
+        """
+        if not upstream.tracking or self._is_symbolic(upstream.tracking):
+            return
+        message = f"{self._shadow.real['GIT_REFLOG_ACTION']}: fast-forward"
+        moved = self._git.run(
+            ["update-ref", "--no-deref", "-m", message, upstream.tracking, theirs], self._shadow.real, "/"
+        )
+        _expect(
+            moved, f"the branch is forwarded, but not {upstream.name} ('git fetch {upstream.remote}' does it)"
         )
 
     def _is_symbolic(self, ref: str) -> bool:

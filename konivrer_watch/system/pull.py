@@ -1,5 +1,6 @@
 """Pulls the latest commits by a child process, which is gone with all that it started when the answer is here."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -73,6 +74,11 @@ async def pull(
         with anyio.CancelScope(shield=True):
             await child.end()
             await anyio.to_thread.run_sync(_remove, folder)
+
+
+async def remove_leftovers(folder: Path) -> None:
+    """Remove the folder of a pull that was killed; where its fast-forward is still being finished, it stays."""
+    await anyio.to_thread.run_sync(_remove, folder)
 
 
 class _Child:
@@ -169,5 +175,14 @@ def _make_empty(folder: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder and all in it; links are removed, never followed. What cannot be removed stays."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Remove a folder and all in it, unless a pull's process has it; links are removed, never followed.
+
+    What cannot be removed stays.
+    """
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(descriptor)

@@ -5,6 +5,7 @@ parent ends as a whole. Where the parent is gone, which closes standard input, i
 fast-forward that has begun is let finish.
 """
 
+import fcntl
 import os
 import signal
 import threading
@@ -21,11 +22,11 @@ from konivrer_watch.core.pull import (
     PullStep,
     commits,
 )
-from konivrer_watch.core.pull_config import find_upstream, refuse_format, shown_url
+from konivrer_watch.core.pull_config import Upstream, find_upstream, refuse_format, shown_url
 from konivrer_watch.system.git import find_git
 from konivrer_watch.system.git_config import read_configuration, refuse_links, refuse_place, refuse_work_tree
 from konivrer_watch.system.git_forward import Forward
-from konivrer_watch.system.git_head import HeadReader
+from konivrer_watch.system.git_head import Head, HeadReader
 from konivrer_watch.system.git_run import Git, user_environment
 from konivrer_watch.system.git_shadow import Shadow
 from konivrer_watch.system.record import now_text
@@ -76,6 +77,7 @@ class _Pull:
 
     def run(self) -> PullResult:
         """Do what is due. Raises ``PullSkipped``, ``PullFailed`` or ``OSError``."""
+        _claim(self._request.folder)
         # The service's own umask is for its own files; the user's are as open as the root is.
         os.umask(~os.stat(self._request.root).st_mode & 0o077)
         self._late("the configuration could not be read")
@@ -116,7 +118,14 @@ class _Pull:
         if reader.head() != head:
             raise PullSkipped("HEAD moved meanwhile")
         self._parent.tell(PullStep("the fast-forward did not finish", applying=True))
-        forward.apply(upstream, theirs)
+        forward.take_over()
+        forward.refuse_operation()
+        forward.refuse_changes()
+        # Git forwards whatever branch is checked out when it runs: between this look and its own are milliseconds.
+        if reader.head() != head:
+            raise PullSkipped("HEAD moved meanwhile")
+        forward.merge(theirs)
+        _finish(forward, reader, head, upstream, theirs)
         span = f"{head.commit[:12]}..{theirs[:12]}"
         return self._result(
             PullOutcome.UPDATED, f"{span}, {commits(relation.behind)} from {upstream.name}", theirs
@@ -136,6 +145,36 @@ class _Pull:
             return self._result(PullOutcome.SKIPPED, str(error), self.before)
         except (PullFailed, OSError) as error:
             return self._result(PullOutcome.FAILED, str(error), self.before)
+
+
+def _claim(folder: bytes) -> None:
+    """Lock the folder until this process ends: a fast-forward may outlive the parent, and needs it.
+
+    Raises ``PullFailed`` where another has it.
+    """
+    try:
+        fcntl.flock(os.open(folder, os.O_RDONLY | os.O_DIRECTORY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise PullFailed("an earlier pull is still at its fast-forward") from None
+
+
+def _finish(forward: Forward, reader: HeadReader, head: Head, upstream: Upstream, theirs: str) -> None:
+    """Let the upstream's reference follow the branch. Raises ``PullFailed`` where another branch came between."""
+    moved = head.branch if reader.commit(head.ref) == theirs else None
+    if moved:
+        forward.track(upstream, theirs)
+    try:
+        now = reader.head().branch
+    except PullSkipped:
+        now = "no branch"
+    if moved is None or now != head.branch:
+        moved = moved or (
+            now if reader.commit("HEAD") == theirs else "a branch that is no longer checked out"
+        )
+        raise PullFailed(
+            f"HEAD left {head.branch} during the fast-forward, and is on {now}; "
+            f"{moved} moved to {theirs[:12]} (see 'git reflog')"
+        )
 
 
 def _plain(text: str) -> str:

@@ -45,6 +45,7 @@ def healed(root: Path, *troubles: Trouble) -> bytes:
 
 
 def test_alone_it_performs_the_steps_that_need_no_watcher_and_logs_a_line(root: Path) -> None:
+    invoke("check", str(root))
     code, told = answer("heal", "--format", "json", str(root))
     assert code == 0
     assert [*told] == ["schema", "root", "at", "found", "mended", "steps"]
@@ -56,7 +57,16 @@ def test_alone_it_performs_the_steps_that_need_no_watcher_and_logs_a_line(root: 
     assert (folders(root).own / "timers.json").exists()
 
 
+def test_alone_it_does_not_call_well_what_it_knows_nothing_of(root: Path) -> None:
+    result = invoke("heal", str(root))
+    assert result.return_value == 1
+    assert "NOT MENDED: nothing is known of this root yet: run konivrer-watch check" in result.stdout
+    (root / "a.py").unlink()
+    assert invoke("heal", str(root)).return_value == 0
+
+
 def test_alone_it_mends_what_it_can_and_says_so(root: Path) -> None:
+    invoke("check", str(root))
     own = folders(root).own
     leave_socket(own / "control.sock")
     (own / "service.json.1").write_text("{")
@@ -71,6 +81,7 @@ def test_alone_it_mends_what_it_can_and_says_so(root: Path) -> None:
 
 
 def test_what_cannot_be_mended_is_exit_code_1(root: Path) -> None:
+    invoke("check", str(root))
     entry = folders(root).own / "journal" / "1"
     entry.parent.mkdir(parents=True)
     entry.write_text("")

@@ -112,6 +112,50 @@ async def test_steps_that_hang_or_fail_are_named_and_the_rest_goes_on(tmp_path: 
     assert (heal.found, heal.mended) == (3, 0)
 
 
+async def stumble() -> StepReport:
+    raise KeyError("a fault of ours")
+
+
+async def stumble_in_a_group() -> StepReport:
+    async with anyio.create_task_group() as group:
+        group.start_soon(_stumble_once)
+        group.start_soon(anyio.sleep_forever)
+    raise AssertionError
+
+
+async def _stumble_once() -> None:
+    raise ZeroDivisionError("a group's")
+
+
+async def test_a_fault_of_the_program_in_a_step_is_named_and_the_rest_goes_on() -> None:
+    heal = await perform(
+        [step("one", stumble), step("two", stumble_in_a_group), step("well", saying(BROKEN))], "now"
+    )
+    assert [trouble.why for _, trouble in heal.troubles][:2] == [
+        "fault of the program itself: KeyError('a fault of ours')",
+        'fault of the program itself: ZeroDivisionError("a group\'s")',
+    ]
+    assert (heal.found, heal.mended) == (4, 1)
+
+
+async def test_a_heal_that_is_cancelled_ends_and_is_no_fault_of_a_step() -> None:
+    begun, later = anyio.Event(), []
+
+    async def wait() -> StepReport:
+        begun.set()
+        return await hang()
+
+    async def note() -> StepReport:
+        later.append(1)
+        return WELL
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(perform, [step("waits", wait), step("later", note)], "now")
+        await begun.wait()
+        group.cancel_scope.cancel()
+    assert later == []
+
+
 async def test_a_blocking_look_that_hangs_ends_by_its_deadline_and_takes_one_thread_for_good() -> None:
     ends = threading.Event()
     threads = 0

@@ -13,7 +13,7 @@ import anyio.to_thread
 import pytest
 
 from konivrer_watch.core.pull import PullOutcome, PullResult
-from konivrer_watch.system.pull import pull
+from konivrer_watch.system.pull import pull, remove_leftovers
 from tests.git_trees import GitTree, make_git_tree
 
 _PARENT = """
@@ -184,3 +184,18 @@ async def test_a_folder_that_cannot_be_made_is_a_failure(tree: GitTree) -> None:
     assert result.result is PullOutcome.FAILED
     assert result.reason.startswith("the pull cannot be started: ")
     assert tree.snapshot() == before
+
+
+@pytest.mark.anyio
+async def test_the_folder_of_a_pull_that_is_still_at_work_stays_until_it_has_ended(tree: GitTree) -> None:
+    folder = tree.folder / "scratch"
+    path, mark = git_that_waits(tree, "merge")
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: pulled(tree, path=path))
+        while not mark.exists():
+            await anyio.sleep(0.01)
+        await remove_leftovers(folder)
+        assert (folder / "shadow").exists()
+        second = await pulled(tree)
+        assert second.reason == "an earlier pull is still at its fast-forward"
+    assert_whole(tree, tree.tip())

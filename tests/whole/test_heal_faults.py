@@ -8,17 +8,20 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NoReturn
 
 import anyio
 import anyio.to_thread
 import pytest
 
 from konivrer_watch.core import hearing
+from konivrer_watch.core.errors import EngineDiedError
 from konivrer_watch.core.model import LogFile, Pass, Problem, ProblemKind, Signature, Verdict
-from konivrer_watch.daemon import heal_watching, look, probe
+from konivrer_watch.daemon import heal_judging, heal_tree, heal_watching, look, probe
 from konivrer_watch.system import clocks, files, portable, room, scan
 from konivrer_watch.system.control_client import Status, ask
 from konivrer_watch.system.logs import Severity
+from konivrer_watch.system.ruff import Ruff
 from konivrer_watch.system.store import VerdictStore
 from tests.whole.healing import UNUSED, Healed, healing, leave_socket, old, step
 from tests.whole.test_deaf import Ears
@@ -117,6 +120,58 @@ async def test_poisoned_verdict_that_was_believed(tree: Path) -> None:
         assert "B602" not in seen.codes("b.py")
         await mended(seen, "verdicts", "security: what is stored of b.py")
         await in_order(seen)
+
+
+@pytest.mark.parametrize("store_is", ["emptied", "repaired"])
+async def test_poisoned_verdict_that_is_only_shown(tree: Path, store_is: str) -> None:
+    async with healing(tree) as seen:
+        await in_order(seen)
+        right = seen.status.files[b"b.py"].verdicts[Pass.SECURITY]
+        poison(seen, "b.py", Pass.SECURITY)
+    async with healing(tree) as seen:
+        assert "B602" not in seen.codes("b.py")
+        if store_is == "repaired":
+            poison(seen, "b.py", Pass.SECURITY, right)
+        else:
+            forget(seen, "b.py", Pass.SECURITY)
+        await mended(seen, "verdicts", "security: what is shown of b.py")
+        await in_order(seen)
+
+
+async def test_verdicts_for_which_the_time_did_not_suffice_are_named(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with healing(tree) as seen:
+        await in_order(seen)
+        monkeypatch.setattr(heal_judging, "_ENGINE_BATCH", 1)
+        monkeypatch.setattr(heal_judging, "_ENGINE_SECONDS", 0.0)
+        passes = len(seen.status.files[b"a.py"].keys)
+        await named(seen, "verdicts", f"only {passes} of {3 * passes} verdicts could be proven")
+
+
+async def test_verdicts_to_which_an_engine_has_no_answer_are_named(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(self: Ruff, root: bytes, jobs: object) -> NoReturn:
+        raise EngineDiedError("ruff ended with SIGKILL")
+
+    async with healing(tree) as seen:
+        await in_order(seen)
+        passes = len(seen.status.files[b"a.py"].keys)
+        with monkeypatch.context() as broken:
+            broken.setattr(Ruff, "check", fail)
+            heal = await seen.heal()
+        (told,) = step(heal, "verdicts").unmended
+        assert told.what == f"only {3 * passes - 3} of {3 * passes} verdicts could be proven"
+        assert "SIGKILL" in told.why
+        assert seen.codes("a.py") == {"F401"}
+        await in_order(seen)
+
+
+def forget(seen: Healed, path: str, pass_: Pass) -> None:
+    store = VerdictStore(seen.folders.shared / "verdicts.db")
+    store.forget([seen.status.files[path.encode()].keys[pass_]])
+    store.close()
 
 
 def poison(seen: Healed, path: str, pass_: Pass, verdict: Verdict = CLEAN) -> None:
@@ -298,6 +353,47 @@ async def test_a_file_that_was_set_aside_and_passes_now_is_judged_again(tree: Pa
         await mended(seen, "quarantine", "b.py was set aside by security")
         await seen.until(lambda: seen.status.quarantined == 0)
         await in_order(seen)
+
+
+async def test_what_the_tree_step_found_until_its_time_was_over_counts(
+    tree: Path, timeless: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads one file, and rests longer than its time."""
+    monkeypatch.setattr(heal_tree, "_BATCH", 1)
+    monkeypatch.setattr(heal_tree, "_REST", 1e6)
+    monkeypatch.setattr(heal_tree, "_SECONDS", 0.5)
+    for path in (tree / "a.py", tree / "b.py"):
+        path.unlink()
+    (tree / "c.py").write_text("y = 12345\n")
+    (tree / "d.py").write_text("y = 12345\n")
+    async with healing(tree) as seen:
+        for name in ("c.py", "d.py"):
+            with (tree / name).open("r+") as file:
+                file.write(UNUSED)
+        heal = await seen.heal()
+        told = step(heal, "tree")
+        assert [each.what for each in told.unmended] == ["only 1 of 2 files were read"]
+        (line,) = told.mended
+        assert "py changed without a trace in its times" in line
+        await seen.until(lambda: {"F401"} in (seen.codes("c.py"), seen.codes("d.py")))
+
+
+async def test_files_that_were_set_aside_and_could_not_be_tried_in_time_are_named(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with healing(tree) as seen:
+        await in_order(seen)
+        for name in ("a.py", "b.py", "c.py"):
+            poison(seen, name, Pass.SECURITY, ASIDE)
+    monkeypatch.setattr(heal_judging, "_QUARANTINE_SECONDS", 0.0)
+    async with healing(tree) as seen:
+        heal = await seen.heal()
+        told = step(heal, "quarantine")
+        assert [each.what for each in told.unmended] == [
+            "2 of 3 files that were set aside could not be tried"
+        ]
+        assert len(told.mended) == 1
+        await seen.until(lambda: seen.status.quarantined == 2)
 
 
 async def test_a_file_that_an_engine_cannot_survive_stays_set_aside_and_is_named(tree: Path) -> None:
