@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -161,6 +162,24 @@ def make_private(folder: Path) -> None:
     except FileNotFoundError:
         make_private(folder.parent)
         folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def replace_private(path: Path, data: bytes) -> None:
+    """Write a file of ours whole or not at all, for its owner alone; its folder is made where it is missing.
+
+    Raises ``OSError``; what was there before is then still there.
+    """
+    make_private(path.parent)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        with open(os.open(fresh, flags, 0o600), "wb") as file:
+            file.write(data)
+        fresh.replace(path)
+    except OSError:
+        with suppress(OSError):
+            fresh.unlink()
+        raise
 
 
 def _refuse_owner(folder: Path, owners: set[int]) -> None:

@@ -1,6 +1,5 @@
 """When timed events were last: on disk, so that a program that crashes neither repeats nor forgets them."""
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +8,7 @@ import msgspec
 
 from konivrer_watch.core.events import HealFinished
 from konivrer_watch.core.schedule import Instant, Mark
-from konivrer_watch.system.files import make_private, read_optional
+from konivrer_watch.system.files import read_optional, replace_private
 
 _NAME = "timers.json"
 
@@ -47,16 +46,8 @@ class Marks:
 
     def _keep(self, kept: _Kept) -> None:
         self._kept = kept
-        fresh = self._folder / f"{_NAME}.{os.getpid()}"
-        try:
-            make_private(self._folder)
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with open(descriptor, "wb") as file:
-                file.write(msgspec.json.encode(kept))
-            fresh.replace(self._folder / _NAME)
-        except OSError:
-            with suppress(OSError):
-                fresh.unlink()
+        with suppress(OSError):
+            replace_private(self._folder / _NAME, msgspec.json.encode(kept))
 
 
 def _read(folder: Path) -> _Kept:

@@ -1,15 +1,13 @@
 """The record of a root's background service on disk: written whole or not at all, and readable by its owner alone."""
 
-import os
 import sys
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from konivrer_watch.core.restart import ServiceRecord
-from konivrer_watch.system.files import make_private, read_optional
+from konivrer_watch.system.files import read_optional, replace_private
 
 _NAME = "service.json"
 
@@ -27,17 +25,7 @@ def read_record(folder: Path) -> ServiceRecord | None:
 
 def write_record(folder: Path, record: ServiceRecord) -> None:
     """Replace the record. Raises ``OSError`` where it cannot be written; the one from before is then still there."""
-    make_private(folder)
-    fresh = folder / f"{_NAME}.{os.getpid()}"
-    try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(record))
-        fresh.replace(folder / _NAME)
-    except OSError:
-        with suppress(OSError):
-            fresh.unlink()
-        raise
+    replace_private(folder / _NAME, msgspec.json.encode(record))
 
 
 def boot_id() -> str:
