@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # bench.sh save REPOSITORY [N] | parity REPOSITORY [OPTIONS] | storm [OPERATIONS] [SEED...] | kills [N] [SEED]
 #          optimize [FILE...] | rewrites FOLDER... [--all] [--into FOLDER] | mutants [N]
+#          neighbour WATCHED BUILT [PAIRS] [SECONDS]
 # Measures against the peers, or against its promises, on this machine. Never part of the tests.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 case "${1:-}" in
-  save | parity | storm | kills | optimize | rewrites | mutants) ;;
-  *) sed -n '2,4s/^# //p' "$0" >&2; exit 2 ;;
+  save | parity | storm | kills | optimize | rewrites | mutants | neighbour) ;;
+  *) sed -n '2,5s/^# //p' "$0" >&2; exit 2 ;;
 esac
 bench=$1
 shift
