@@ -149,6 +149,7 @@ def test_a_file_that_cannot_be_used_is_named_and_ruff_refuses_it_too(
     [
         ">=3.11", ">=3.11,<4", "~=3.9.1", "==3.12.*", ">3.8", "<3.12", ">=3", ">=3.99", "!=3.10", "===3.13",
         ">=2.7,!=3.0.*", ">=3.10.0rc1", "", ">=3.9 , >=3.11", "3.11", ">=3.11 <4", "^3.11", ">=v3.12", "~=3",
+        ">=3.11rc1.post2.dev3", ">=3.11" + "rc" * 200 + "!",
     ],
 )  # fmt: skip
 def test_requires_python_is_read_as_ruff_reads_it(tmp_path: Path, requires: str) -> None:
