@@ -5,11 +5,9 @@ input does. A rule that came with a repository is refused.
 """
 
 import contextlib
-import os
-import sys
 from collections.abc import Iterator
-from typing import BinaryIO
 
+from konivrer_watch.daemon.line import Line
 from konivrer_watch.daemon.rule_bench import clock_for, measure
 from konivrer_watch.daemon.rule_frames import BenchRule, Timed, Verified, VerifyRule, decode_request, encode
 from konivrer_watch.passes.optimize.document import Equivalence
@@ -72,24 +70,13 @@ def bench(request: BenchRule) -> Timed:
     return Timed(document.digest, tuple(pairs))
 
 
-def _receive(source: BinaryIO) -> bytes | None:
-    head = source.read(4)
-    length = int.from_bytes(head, "big")
-    body = source.read(length) if len(head) == 4 else b""
-    return body if len(head) == 4 and len(body) == length else None
-
-
 def main() -> None:
     """Answer frames until standard input ends."""
-    source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    # What a program prints must not end up between two frames.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    line = Line()
     with contextlib.suppress(KeyboardInterrupt):
-        while (body := _receive(source)) is not None:
+        while (body := line.receive()) is not None:
             request = decode_request(body)
-            answer = encode(verify(request) if isinstance(request, VerifyRule) else bench(request))
-            sink.write(len(answer).to_bytes(4, "big") + answer)
-            sink.flush()
+            line.send(encode(verify(request) if isinstance(request, VerifyRule) else bench(request)))
 
 
 if __name__ == "__main__":

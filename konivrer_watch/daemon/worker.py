@@ -15,10 +15,10 @@ import signal
 import sys
 import time
 import warnings
-from typing import BinaryIO
 
 from konivrer_watch.core.model import Pass, Problem, ProblemKind, Verdict
 from konivrer_watch.daemon.frames import WorkerAnswer, WorkerJob, WorkerSetup, decode_request, encode_answer
+from konivrer_watch.daemon.line import Line
 from konivrer_watch.passes.optimize.engine import OptimizeEngine
 from konivrer_watch.passes.security.driver import SecurityEngine
 
@@ -119,30 +119,19 @@ def _die_with_parent() -> None:
             sys.exit(0)
 
 
-def _receive(source: BinaryIO) -> bytes | None:
-    head = source.read(4)
-    if len(head) < 4:
-        return None
-    length = int.from_bytes(head, "big")
-    body = source.read(length)
-    return body if len(body) == length else None
-
-
 def main() -> None:
     """Answer frames until standard input ends."""
     _die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Whoever started us may have it ignored, which programs inherit.
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    # What an engine prints must not end up between two frames.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    line = Line()
     engines: _Engines | None = None
     # Measured once: a limit counted from what earlier jobs left mapped would grow with each setup.
     baseline = _mapped()
     gc.disable()
     gc.freeze()
-    while (body := _receive(source)) is not None:
+    while (body := line.receive()) is not None:
         request = decode_request(body)
         if isinstance(request, WorkerSetup):
             engines = _Engines(request)
@@ -155,8 +144,7 @@ def main() -> None:
         del request, body
         if gc.get_count()[0] > _GARBAGE:
             gc.collect()
-        sink.write(len(answer).to_bytes(4, "big") + answer)
-        sink.flush()
+        line.send(answer)
 
 
 if __name__ == "__main__":

@@ -175,6 +175,8 @@ def replace_private(path: Path, data: bytes) -> None:
     try:
         with open(os.open(fresh, flags, 0o600), "wb") as file:
             file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         fresh.replace(path)
     except OSError:
         with suppress(OSError):

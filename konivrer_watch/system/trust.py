@@ -5,13 +5,12 @@ Nothing inside the root says what is trusted, for then a repository could trust 
 
 import os
 import stat
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from konivrer_watch.core.trust import Command, TrustRecord, agreed_at
-from konivrer_watch.system.files import make_private
+from konivrer_watch.system.files import replace_private
 from konivrer_watch.system.git import find_git
 
 _NAME = "trust.json"
@@ -68,19 +67,7 @@ def _read_owned(path: Path) -> bytes | None:
 
 def write_trust(own: Path, record: TrustRecord) -> None:
     """Replace what is remembered. Raises ``OSError``; what was before then still holds."""
-    make_private(own)
-    fresh = own / f"{_NAME}.{os.getpid()}"
-    try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(record))
-            file.flush()
-            os.fsync(descriptor)
-        fresh.replace(trust_file(own))
-    except OSError:
-        with suppress(OSError):
-            fresh.unlink()
-        raise
+    replace_private(trust_file(own), msgspec.json.encode(record))
 
 
 def forget_trust(own: Path) -> bool:

@@ -16,7 +16,9 @@ _KNOWN_MINORS = range(7, 16)
 _RELEASE = r"v?(?:\d+!)?\d+(?:\.\d+)*"
 # Three at most, as PEP 440 has them (pre, post, dev): "rcrc…" can be read in so many ways that without a bound a
 # repository could keep us busy for ever.
-_SUFFIX = r"(?:[-_.]?(?:alpha|beta|preview|pre|post|rev|dev|rc|a|b|c|r)[-_.]?\d*|-\d+){0,3}(?:\+[a-z0-9._-]+)?"
+_SUFFIX = (
+    r"(?:[-_.]?(?:alpha|beta|preview|pre|post|rev|dev|rc|a|b|c|r)[-_.]?\d*|-\d+){0,3}(?:\+[a-z0-9._-]+)?"
+)
 _SPECIFIER = re.compile(
     rf"\s*(?:(===?|~=|!=|<=|>=|<|>)\s*({_RELEASE}){_SUFFIX}(?:\.\*)?)\s*", re.IGNORECASE | re.ASCII
 )
